@@ -1,0 +1,182 @@
+"""The definition of a test, as a person writes it and the API takes it (`TestConfiguration`).
+
+Only the shape is checked here; what needs knowledge of judges, providers or samples is checked by
+`abtest.management.validation`, so that every issue of every kind is reported at once.
+
+Depends on: `abtest.core`. Used by: management, the API, the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from abtest.core.errors import InputIssue
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+ContentVersion = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_FOUND_LENGTH = 80
+
+
+class Definition(BaseModel):
+    """A part of a definition: immutable, and nothing it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetReference(Definition):
+    """A frozen dataset or recording, named by the SHA-256 of its content."""
+
+    version: ContentVersion
+
+
+class Prompt(Definition):
+    """Jinja2 templates over a sample's `inputs`."""
+
+    user: str = Field(min_length=1, max_length=200_000)
+    system: str | None = Field(default=None, min_length=1, max_length=200_000)
+
+
+class Parameters(Definition):
+    """Sampling parameters of a model; None leaves the provider's default.
+
+    Args:
+        temperature: 0 is greedy decoding.
+        max_tokens: most tokens of an answer.
+        seed: for providers that take one.
+        stop: up to four strings that end the answer.
+    """
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int = Field(default=512, ge=1, le=1_000_000)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field(default=(), max_length=4)
+
+
+class Variant(Definition):
+    """One arm of the test.
+
+    Args:
+        provider: identifier of a registered provider; `replay` serves recorded outputs.
+        model: the provider's name of the model; a label for `replay`.
+        prompt: needed for every provider but `replay`.
+        recording: needed for `replay` only.
+    """
+
+    provider: Name
+    model: str = Field(min_length=1, max_length=200)
+    prompt: Prompt | None = None
+    parameters: Parameters = Parameters()
+    recording: DatasetReference | None = None
+
+
+class JudgeConfiguration(Definition):
+    """One judge of the test: its type and, beside it, the type's own parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str = Field(min_length=1, max_length=64)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The type's own parameters."""
+        return dict(self.model_extra or {})
+
+
+class Design(Definition):
+    """How the test may stop, declared before it starts.
+
+    Args:
+        kind: `fixed` looks once, at the end.
+        alpha: two-sided error rate of the primary comparison.
+    """
+
+    kind: Literal["fixed"] = "fixed"
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+
+
+class Budget(Definition):
+    """The most a run may spend; None is no cap."""
+
+    cap_usd: Decimal | None = Field(default=None, gt=0)
+
+
+class TestDefinition(Definition):
+    """A whole test (`TestConfiguration`)."""
+
+    __test__ = False
+
+    name: Name
+    description: str = Field(default="", max_length=2_000)
+    dataset: DatasetReference
+    control: Name
+    variants: dict[Name, Variant] = Field(min_length=2, max_length=10)
+    judges: dict[Name, JudgeConfiguration] = Field(min_length=1, max_length=20)
+    primary_metric: Name
+    design: Design = Design()
+    budget: Budget = Budget()
+    cache: Literal["off", "read", "on"] = "on"
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The variants that are compared with the control, in the order they are written."""
+        return tuple(name for name in self.variants if name != self.control)
+
+
+def parse_shape(raw: Mapping[str, Any]) -> tuple[TestDefinition | None, list[InputIssue]]:
+    """Return the definition and no issue, or None and every issue of its shape.
+
+    Args:
+        raw: the decoded YAML or JSON.
+    """
+    try:
+        return TestDefinition.model_validate(raw), []
+    except ValidationError as error:
+        return None, issues_of(error)
+
+
+def issues_of(error: ValidationError) -> list[InputIssue]:
+    """Return a validation error as issues a person can act on.
+
+    Args:
+        error: what pydantic found; one issue for each of its findings.
+    """
+    return [_issue(finding) for finding in error.errors(include_url=False)]
+
+
+_KIND_WORDS = {
+    "extra_forbidden": ("nothing reads this field", "remove it, or look for a misspelt name"),
+    "missing": ("this field is required", None),
+}
+
+
+def _issue(finding: Any) -> InputIssue:
+    path = ".".join(str(part) for part in finding["loc"] if part != "[key]") or "(whole)"
+    words, allowed = _KIND_WORDS.get(finding["type"], (None, None))
+    if finding["type"] == "missing":
+        return InputIssue(path, "this field is required")
+    if words:
+        return InputIssue(path, words, _shortened(finding["input"]), allowed)
+    return InputIssue(path, "the value does not fit", _shortened(finding["input"]), _allowed(finding))
+
+
+def _allowed(finding: Any) -> str:
+    context = finding.get("ctx", {})
+    if finding["type"] == "literal_error":
+        return str(context["expected"])
+    if finding["type"] == "string_pattern_mismatch" and context.get("pattern", "").startswith("^[0-9a-f]"):
+        return "the content version of a dataset: 64 hexadecimal digits"
+    if finding["type"] == "string_pattern_mismatch":
+        return "a name: a letter, then up to 63 letters, digits, '.', '_' or '-'"
+    message = str(finding["msg"])
+    return message[0].lower() + message[1:]
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _FOUND_LENGTH else text[: _FOUND_LENGTH - 3] + "..."

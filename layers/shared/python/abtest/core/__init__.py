@@ -1,0 +1,1 @@
+"""What every domain may use: errors, hashing, identifiers, money, time and the discovery of variants."""
