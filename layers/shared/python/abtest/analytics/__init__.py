@@ -1,0 +1,1 @@
+"""Statistics of a run: mergeable sums, comparisons with intervals, one honest decision."""

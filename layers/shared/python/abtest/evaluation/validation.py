@@ -1,0 +1,84 @@
+"""Checks a judge's options as a person wrote them, and says everything that is wrong at once.
+
+Depends on: pydantic, `abtest.evaluation.registry`. Used by: `abtest.evaluation.service`, the validation of tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from abtest.core.errors import InputIssue
+from abtest.core.registry import nearest, unknown_name
+from abtest.evaluation.model import JudgeParameters
+from abtest.evaluation.registry import judge_types, load_judge
+
+_FOUND_CHARACTERS = 80
+
+
+def check_parameters(judge_type: str, parameters: Mapping[str, Any]) -> list[InputIssue]:
+    """Return what is wrong with a judge's options; empty when nothing is.
+
+    Args:
+        judge_type: the judge's type, such as `exact_match`.
+        parameters: its options, without `type`.
+
+    Returns:
+        One issue a mistake; paths are relative to the judge: `type`, `pattern`, `values.0`.
+    """
+    known = judge_types()
+    if judge_type not in known:
+        message = unknown_name(judge_type, known)
+        return [InputIssue("type", message, found=_shown(judge_type), allowed=", ".join(known))]
+    model = load_judge(judge_type).Parameters
+    try:
+        model.model_validate(dict(parameters))
+    except ValidationError as error:
+        return [_issue(judge_type, model, dict(detail)) for detail in error.errors(include_url=False)]
+    return []
+
+
+def option_names(model: type[JudgeParameters]) -> tuple[str, ...]:
+    """Return the options of a judge as a person writes them, sorted."""
+    return tuple(sorted(field.alias or name for name, field in model.model_fields.items()))
+
+
+def _issue(judge_type: str, model: type[JudgeParameters], detail: Mapping[str, Any]) -> InputIssue:
+    path = ".".join(str(part) for part in detail["loc"]) or "parameters"
+    kind = detail["type"]
+    options = option_names(model)
+    if kind == "extra_forbidden":
+        guess = nearest(str(detail["loc"][-1]), options)
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        message = f"the judge {judge_type!r} has no such option{hint}"
+        return InputIssue(path, message, found=_shown(detail["input"]), allowed=", ".join(options) or "no options")
+    if kind == "missing":
+        return InputIssue(path, f"the judge {judge_type!r} needs this option", allowed=", ".join(options))
+    if kind == "value_error":
+        # pydantic puts "Value error, " before what the judge's own check says.
+        return InputIssue(path, str(detail["ctx"]["error"]), found=_found(detail))
+    if kind == "literal_error":
+        return InputIssue(path, "this is not one of the choices", _shown(detail["input"]), detail["ctx"]["expected"])
+    return InputIssue(path, _sentence(detail["msg"]), found=_shown(detail["input"]))
+
+
+def _sentence(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _found(detail: Mapping[str, Any]) -> str | None:
+    # A check over the whole model carries all of the options: repeating them would hide the message.
+    return None if not detail["loc"] else _shown(detail["input"])
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _FOUND_CHARACTERS else text[: _FOUND_CHARACTERS - 1] + "…"
+
+
+def sentences(issues: Sequence[InputIssue]) -> str:
+    """Return all issues as one line."""
+    return " ".join(f"{issue.sentence()}." for issue in issues)

@@ -1,0 +1,1 @@
+"""Test management: definitions, datasets, the lifecycle of tests and runs, planning, estimates, budgets."""

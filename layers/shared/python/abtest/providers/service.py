@@ -1,0 +1,237 @@
+"""Answers one batch of one variant: ledger, run still wanted, budget, call, price, ledger again.
+
+A call is paid for at most once, unless the worker dies while it is in flight or within the writer's window. Ledger
+hits are free, so they are served whatever the budget says. Failures of single calls are rows; what makes every further
+call pointless is the result's `fatal`; only a store that cannot be read or written raises.
+
+Depends on: `abtest.providers` (call, ledger_writer, outage, pricing, rows). Used by: `functions/call_provider`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from abtest.contracts.records import Recording, Usage
+from abtest.core.errors import ProviderError
+from abtest.providers.call import Called, Caller, StopSignal
+from abtest.providers.ledger_writer import LedgerWriter
+from abtest.providers.model import (
+    Answer,
+    BatchResult,
+    BatchSettings,
+    CallFailure,
+    ControlState,
+    LedgerEntry,
+    ModelProvider,
+    ModelRequest,
+    StopReason,
+)
+from abtest.providers.outage import OutageWatch
+from abtest.providers.ports import BatchPorts, Codec, HttpCodec, RecordedCodec
+from abtest.providers.pricing import price_of
+from abtest.providers.rows import BatchRows
+
+_KEYS_OF_ONE_READ = 100
+_STOP_REASONS: dict[str, StopReason] = {"cancelled": "cancelled", "budget": "budget", "deadline": "deadline"}
+_PROMPT_STOPS = frozenset({"cancelled", "fatal", "store"})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be answered.
+
+    Args:
+        provider: the registration all requests go to.
+        requests: in the order in which the rows are wanted; all of one model.
+        codec: of the provider's vendor.
+        api_key: None when the provider needs none.
+        recordings: rows by sample id, for a vendor of recorded answers.
+    """
+
+    provider: ModelProvider
+    requests: Sequence[ModelRequest]
+    codec: Codec
+    api_key: str | None = field(default=None, repr=False)
+    recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
+
+
+async def answer_batch(batch: Batch, ports: BatchPorts, settings: BatchSettings) -> BatchResult:
+    """Return the rows of a batch, as far as they could be had.
+
+    Args:
+        batch: the requests and where they go.
+        ports: what is outside.
+        settings: limits, cache mode and the run's scope in the ledger.
+
+    Returns:
+        What became of it. When it `stopped` for `cancelled` or `deadline`, or is `fatal`, requests that were not
+        finished have no row; when it stopped for `budget`, they have one that says so.
+
+    Raises:
+        StoreError: the ledger or the run's record cannot be used; what was written before is found again by a retry.
+    """
+    if isinstance(batch.codec, RecordedCodec):
+        return BatchResult(tuple(batch.codec.answer(request, batch.recordings) for request in batch.requests))
+    if not batch.requests:
+        return BatchResult(())
+    return await _BatchRun(batch, batch.codec, ports, settings).run()
+
+
+class _BatchRun:
+    """One pass over one batch; lives in one event loop."""
+
+    def __init__(self, batch: Batch, codec: HttpCodec, ports: BatchPorts, settings: BatchSettings) -> None:
+        self._batch, self._codec, self._ports, self._settings = batch, codec, ports, settings
+        self._model = batch.requests[0].model
+        self._stop = StopSignal()
+        self._caller = Caller(codec, ports, settings.retry, batch.provider.timeout_s, self._stop)
+        self._outage = OutageWatch(batch.provider, self._model, settings.max_in_flight)
+        self._rows = BatchRows(batch.requests, batch.provider, settings)
+        self._writer = LedgerWriter(
+            ports.ledger, ports.control, settings, self._on_state, lambda: self._stop.set("store")
+        )
+        self._state = ControlState()
+        self._cost_usd = Decimal(0)
+        self._fatal: ProviderError | None = None
+
+    async def run(self) -> BatchResult:
+        """Return what became of the batch."""
+        missing = self._rows.take_hits(await self._lookup())
+        if missing:
+            self._on_state(await asyncio.to_thread(self._ports.control.state))
+            self._check_deadline()
+            if self._stop.reason is None:
+                await self._call_all(missing)
+        return self._result()
+
+    async def _lookup(self) -> dict[str, LedgerEntry]:
+        wanted = self._rows.wanted
+        found: dict[str, LedgerEntry] = {}
+        for start in range(0, len(wanted), _KEYS_OF_ONE_READ):
+            chunk = wanted[start : start + _KEYS_OF_ONE_READ]
+            found.update(await asyncio.to_thread(self._ports.ledger.get_many, chunk))
+        return found
+
+    async def _call_all(self, missing: list[str]) -> None:
+        # The price list takes a moment to load: now, and not while calls are being timed.
+        price_of(self._batch.provider, self._model, Usage(), self._ports.clock.now())
+        queue = iter(missing)
+        count = min(self._settings.max_in_flight, len(missing))
+        workers = [asyncio.create_task(self._work(queue)) for _ in range(count)]
+        self._writer.start()
+        try:
+            await self._watch(workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.shield(self._writer.close())
+        for worker in workers:
+            if not worker.cancelled():
+                worker.result()
+
+    async def _work(self, queue: Iterator[str]) -> None:
+        for key in queue:
+            if self._stop.reason is not None:
+                return
+            http = self._codec.build(self._rows.request(key), self._batch.provider, self._batch.api_key)
+            self._record(key, await self._caller.call(http))
+
+    def _record(self, key: str, called: Called) -> None:
+        if isinstance(called.result, Answer):
+            self._record_answer(key, called.result, called)
+        elif called.interrupted:
+            self._rows.note_interruption(key, called.attempts)
+        else:
+            self._record_failure(key, called.result, called)
+
+    def _record_answer(self, key: str, answer: Answer, called: Called) -> None:
+        cost_usd, source = price_of(self._batch.provider, self._model, answer.usage, self._ports.clock.now())
+        entry = LedgerEntry(
+            outcome=answer.outcome,
+            text=answer.text,
+            usage=answer.usage,
+            latency_ms=called.latency_ms,
+            cost_usd=cost_usd,
+            price_source=source,
+            attempts=called.attempts,
+            finish_reason=answer.finish_reason,
+            provider_request_id=answer.provider_request_id,
+        )
+        self._cost_usd += cost_usd or Decimal(0)
+        self._rows.note_answer(key, entry)
+        self._outage.note_answer()
+        self._writer.add(key, entry)
+        self._check_budget()
+
+    def _record_failure(self, key: str, failure: CallFailure, called: Called) -> None:
+        self._rows.note_failure(key, failure.failure_reason, called.attempts)
+        fatal = self._outage.note_failure(failure)
+        if fatal is not None and self._fatal is None:
+            self._fatal = fatal
+            self._stop.set("fatal")
+
+    def _on_state(self, state: ControlState) -> None:
+        self._state = state
+        if state.cancel_requested:
+            self._stop.set("cancelled")
+        self._check_budget()
+
+    def _check_budget(self) -> None:
+        cap_usd = self._state.cap_usd
+        if cap_usd is not None and self._state.spent_usd + self._writer.unspent_usd >= cap_usd:
+            self._stop.set("budget")
+
+    def _check_deadline(self) -> None:
+        if self._ports.remaining_s() < self._settings.start_margin_s:
+            self._stop.set("deadline")
+
+    async def _watch(self, workers: Sequence[asyncio.Task[None]]) -> None:
+        """Return when all workers are done, or one broke, or those in flight have had their time."""
+        clock, settings = self._ports.clock, self._settings
+        reported_s = clock.monotonic_s()
+        stopped_s: float | None = None
+        pending = set(workers)
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=settings.tick_s, return_when=asyncio.FIRST_EXCEPTION)
+            if any(worker.exception() for worker in done):
+                return
+            now_s = clock.monotonic_s()
+            self._check_deadline()
+            if self._stop.reason is not None:
+                stopped_s = now_s if stopped_s is None else stopped_s
+                if self._given_up(now_s - stopped_s):
+                    return
+            if now_s - reported_s >= settings.progress_s:
+                reported_s = now_s
+                await self._report_progress()
+
+    def _given_up(self, stopping_s: float) -> bool:
+        """Return whether calls in flight get no more time; they may have been paid for, so they get what there is."""
+        if self._ports.remaining_s() < self._settings.finish_margin_s:
+            self._stop.cut_off()
+            return True
+        return self._stop.reason in _PROMPT_STOPS and stopping_s >= self._settings.stop_grace_s
+
+    async def _report_progress(self) -> None:
+        listener = self._ports.on_progress
+        if listener is not None:
+            done, failed, from_ledger = self._rows.counts()
+            await asyncio.to_thread(listener, done, failed, from_ledger, self._cost_usd)
+
+    def _result(self) -> BatchResult:
+        complete = self._rows.counts()[0] == len(self._batch.requests)
+        if complete and not self._rows.any_hit and self._fatal is None:
+            self._fatal = self._outage.at_end()
+        reason = self._stop.reason
+        responses = self._rows.responses(out_of_budget=reason == "budget")
+        return BatchResult(
+            responses=responses,
+            unfinished=len(responses) < len(self._batch.requests),
+            # A reason that came when everything was done stopped nothing.
+            stopped=None if complete else _STOP_REASONS.get(reason or ""),
+            fatal=self._fatal,
+        )

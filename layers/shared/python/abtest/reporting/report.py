@@ -1,0 +1,268 @@
+"""The report of one run: a single HTML file that needs nothing else, for a person who must decide.
+
+It makes no request and runs no script; its own policy forbids both. All text of samples and answers is escaped.
+
+Depends on: `abtest.analytics.model`, `abtest.reporting.rows`, `abtest.reporting.charts`. Used by:
+`functions/finish_run`, `functions/fail_run`, the command line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan, AnalysisResult, Unit
+from abtest.analytics.wording import MINUS, TEST_NAMES, level_text, p_text, significant, value_text
+from abtest.contracts.records import ModelResponse
+from abtest.reporting.charts import interval_bar
+from abtest.reporting.rendering import environment
+from abtest.reporting.rows import PairedRow, most_telling
+
+ROWS_SHOWN = 200
+BADGES = {"ship_treatment": ("Ship {}", "good"), "keep_control": ("Keep {}", "bad"), "undecided": ("Undecided", "open")}
+
+
+class PartialRun(BaseModel):
+    """A run that did not finish, as its report tells it.
+
+    Args:
+        plan: what was declared before the run.
+        status: how it ended.
+        samples: samples the run was to answer; None when it failed before they were counted.
+        error_message: what was wrong, where; None when nothing was (a cancelled run).
+        what_to_do: the next step for a person.
+        spent_usd: what the run paid, as far as known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: AnalysisPlan
+    status: str
+    samples: int | None = None
+    error_message: str | None = None
+    what_to_do: str | None = None
+    spent_usd: Decimal | None = None
+
+
+def render_report(analysis: AnalysisResult, pairs: Iterable[PairedRow]) -> str:
+    """Return the report of a finished run as one HTML document.
+
+    Args:
+        analysis: what `abtest.analytics.service.analyse` says.
+        pairs: all rows of the run, in their order; read once, at most 200 are kept and shown.
+    """
+    plan = analysis.plan
+    badge, tone = BADGES[analysis.decision.outcome]
+    chosen = analysis.decision.treatment if analysis.decision.outcome == "ship_treatment" else plan.control
+    headline, _, evidence = analysis.decision.sentence.partition(": ")
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            analysis=analysis,
+            plan=plan,
+            badge=badge.format(chosen),
+            tone=tone,
+            headline=headline if evidence else analysis.decision.sentence,
+            evidence=evidence,
+            bars=[interval_bar(comparison) for comparison in analysis.comparisons],
+            tests=_tests(analysis),
+            table=_variant_table(analysis),
+            level=level_text(plan.alpha),
+            missing=_missing(analysis),
+            from_ledger=sum(variant.from_ledger for variant in analysis.variants),
+            answers=sum(row.answered for row in analysis.coverage.variants),
+            price_sources=sorted({source for variant in analysis.variants for source in variant.price_sources}),
+            **_samples(plan, pairs),
+        )
+    )
+
+
+def render_partial_report(run: PartialRun, pairs: Iterable[PairedRow]) -> str:
+    """Return the report of a failed or cancelled run: what was done, and no verdict, effect or p-value.
+
+    Args:
+        run: how it ended.
+        pairs: the rows with any response, in their order; read once.
+    """
+    tally = _Tally(run.plan)
+    samples = _samples(run.plan, tally.counting(pairs))
+    return (
+        environment()
+        .get_template("partial.html.j2")
+        .render(run=run, plan=run.plan, table=tally.table(), cancelled=run.status == "CANCELLED", **samples)
+    )
+
+
+def _samples(plan: AnalysisPlan, pairs: Iterable[PairedRow]) -> dict[str, Any]:
+    shown = most_telling(pairs, plan.primary_metric, plan.variants, ROWS_SHOWN)
+    return {"rows": [_row_view(plan, row) for row in shown.rows], "rows_total": shown.total}
+
+
+def _row_view(plan: AnalysisPlan, row: PairedRow) -> dict[str, Any]:
+    """Return a row as the template shows it."""
+    metric = plan.primary_metric
+    judged = metric not in OPERATIONAL_UNITS
+    scores = [row.score(variant, metric) for variant in plan.variants]
+    kind = "differ" if row.spread(metric) > 0 else "missing" if judged and None in scores else "same"
+    answers = []
+    for variant in plan.variants:
+        response = row.responses.get(variant)
+        marks = [_mark(plan, row, variant, judge.name) for judge in plan.judges]
+        answers.append({"variant": variant, "response": response, "marks": marks, "facts": _facts(response)})
+    return {"sample": row.sample, "kind": kind, "answers": answers}
+
+
+def _mark(plan: AnalysisPlan, row: PairedRow, variant: str, metric: str) -> dict[str, str]:
+    verdict = row.verdicts.get(variant, {}).get(metric)
+    score = row.score(variant, metric)
+    if score is None:
+        status = "not judged" if verdict is None or verdict.status == "not_judged" else "no score"
+        return {"metric": metric, "tone": "open", "text": status, "reason": (verdict and verdict.reason) or ""}
+    reason = (verdict and verdict.reason) or ""
+    if plan.is_binary(metric):
+        passed = score == 1
+        return {
+            "metric": metric,
+            "tone": "good" if passed else "bad",
+            "text": "✓ pass" if passed else "✗ fail",
+            "reason": reason,
+        }
+    return {"metric": metric, "tone": "plain", "text": _score_text(score), "reason": reason}
+
+
+def _score_text(score: float) -> str:
+    return f"{MINUS if score < 0 else ''}{significant(abs(score))}"
+
+
+def _facts(response: ModelResponse | None) -> list[str]:
+    if response is None:
+        return []
+    facts = []
+    if response.latency_ms is not None:
+        facts.append(f"{response.latency_ms:,.0f} ms")
+    if response.usage is not None:
+        facts.append(f"{response.usage.total_input_tokens:,} → {response.usage.total_output_tokens:,} tokens")
+    if response.from_ledger:
+        facts.append("from ledger")
+    return facts
+
+
+def _tests(analysis: AnalysisResult) -> list[dict[str, str]]:
+    """Return the p-values, wins and losses of every comparison, for the table beside the bars."""
+    rows = []
+    for c in analysis.comparisons:
+        p = "–" if c.decisive_p is None else p_text(c.decisive_p, analysis.plan.alpha).removeprefix("p ")
+        rows.append(
+            {
+                "p": p.removeprefix("= "),
+                "test": TEST_NAMES[c.test],
+                "pairs": f"{c.n:,}",
+                "record": f"{c.wins} / {c.ties} / {c.losses}",
+            }
+        )
+    return rows
+
+
+def _missing(analysis: AnalysisResult) -> list[dict[str, Any]]:
+    """Return what is missing, by variant and reason, the most frequent first."""
+    found = [
+        {"variant": row.variant, "reason": reason, "count": count}
+        for row in analysis.coverage.variants
+        for reason, count in row.missing.items()
+    ]
+    return sorted(found, key=lambda item: -int(item["count"]))
+
+
+def _variant_table(analysis: AnalysisResult) -> list[dict[str, Any]]:
+    """Return the rows of the table side by side: a label and one cell a variant."""
+    plan, variants = analysis.plan, analysis.variants
+    rows = [
+        {
+            "label": judge.name,
+            "note": "share that passes" if judge.binary else f"mean score, {judge.type}",
+            "cells": [value_text(v.metrics[judge.name].mean, plan.unit(judge.name)) for v in variants],
+            "primary": judge.name == plan.primary_metric,
+        }
+        for judge in plan.judges
+    ]
+
+    def add(label: str, note: str, cells: list[str], metric: str = "") -> None:
+        rows.append({"label": label, "note": note, "cells": cells, "primary": metric == plan.primary_metric})
+
+    def value(number: float | None, unit: Unit) -> str:
+        return value_text(number, unit)
+
+    add("Latency", "median", [value(v.latency_ms.p50, "ms") for v in variants], "latency_ms")
+    add("Latency", "95th percentile", [value(v.latency_ms.p95, "ms") for v in variants])
+    add("Input tokens", "mean per answer", [value(v.input_tokens.mean, "score") for v in variants], "input_tokens")
+    add("Output tokens", "mean per answer", [value(v.output_tokens.mean, "score") for v in variants], "output_tokens")
+    add("Cost", "mean per answer", [_money(v.cost_usd_mean, v.cost_unknown) for v in variants], "cost_usd")
+    add("Cost", "all answers", [_money(v.cost_usd_total, v.cost_unknown) for v in variants])
+    outcomes = [name for name in _OUTCOMES if any(v.outcomes.get(name) for v in variants)]
+    for name in outcomes:
+        add(
+            name.capitalize(),
+            "answers" if name != "failed" else "calls",
+            [f"{v.outcomes.get(name, 0):,}" for v in variants],
+        )
+    return rows
+
+
+_OUTCOMES = ("answered", "refused", "filtered", "truncated", "failed")
+
+
+def _money(amount: Decimal | None, unknown: int) -> str:
+    if amount is None:
+        return "unknown" if unknown else "–"
+    return value_text(float(amount), "usd")
+
+
+@dataclass
+class _Tally:
+    """Counts what a partial run did while its rows pass by."""
+
+    plan: AnalysisPlan
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    cost_usd: dict[str, Decimal] = field(default_factory=dict)
+
+    def counting(self, rows: Iterable[PairedRow]) -> Iterable[PairedRow]:
+        """Yield the rows unchanged and count their responses."""
+        for row in rows:
+            for variant, response in row.responses.items():
+                self._count(variant, response)
+            yield row
+
+    def _count(self, variant: str, response: ModelResponse) -> None:
+        counts = self.counts.setdefault(variant, Counter())
+        counts["responses"] += 1
+        counts[response.outcome] += 1
+        counts["ledger"] += response.from_ledger
+        if response.usage is not None:
+            counts["input"] += response.usage.total_input_tokens
+            counts["output"] += response.usage.total_output_tokens
+        if response.cost_usd is not None:
+            self.cost_usd[variant] = self.cost_usd.get(variant, Decimal(0)) + response.cost_usd
+        elif response.outcome != "failed":
+            counts["unpriced"] += 1
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return the rows of the table: a label and one cell a variant."""
+        counts = [self.counts.get(variant, Counter()) for variant in self.plan.variants]
+        names = {"responses": "Responses", **{name: name.capitalize() for name in _OUTCOMES}}
+        names |= {"ledger": "From ledger", "input": "Input tokens", "output": "Output tokens"}
+        rows = [
+            {"label": label, "cells": [f"{c[name]:,}" for c in counts]}
+            for name, label in names.items()
+            if name in ("responses", "answered", "input", "output") or any(c[name] for c in counts)
+        ]
+        costs = [
+            "unknown" if c["unpriced"] else value_text(float(self.cost_usd.get(variant, 0)), "usd")
+            for variant, c in zip(self.plan.variants, counts, strict=True)
+        ]
+        return [*rows, {"label": "Cost", "cells": costs}]

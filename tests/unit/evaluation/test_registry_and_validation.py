@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from abtest.core.errors import InvalidInputError
+from abtest.evaluation.registry import describe_judges, judge_types, load_judge
+from abtest.evaluation.service import is_binary, needs_reference
+from abtest.evaluation.validation import check_parameters, option_names
+
+
+@pytest.mark.parametrize("judge_type", judge_types())
+def test_judge_exports_what_the_service_needs__for_every_file(judge_type: str) -> None:
+    judge = load_judge(judge_type)
+    assert judge.name == judge_type
+    assert judge.summary.endswith(".")
+    assert judge.scale == (0.0, 1.0)
+    assert is_binary(judge_type)
+    assert "type" not in option_names(judge.Parameters)
+    assert all(field.description for field in judge.Parameters.model_fields.values())
+    module = __import__(f"abtest.evaluation.judges.{judge_type}", fromlist=["JUDGE"])
+    assert "Measures:" in module.__doc__
+    assert "misleads:" in module.__doc__
+
+
+def test_judges_are_described__with_a_json_schema_of_their_options() -> None:
+    described = {judge["type"]: judge for judge in describe_judges()}
+    assert set(described) == {"contains", "exact_match", "json_schema", "numeric_match", "regex"}
+    assert "schema" in described["json_schema"]["parameters"]["properties"]
+    assert described["json_schema"]["parameters"]["additionalProperties"] is False
+
+
+def test_unknown_judge__suggests_the_nearest() -> None:
+    (issue,) = check_parameters("exat_match", {})
+    assert issue.path == "type"
+    assert "did you mean 'exact_match'" in issue.message
+
+
+@pytest.mark.parametrize(
+    ("judge_type", "parameters", "path", "says"),
+    [
+        ("exact_match", {"case_sensitve": False}, "case_sensitve", "did you mean 'case_sensitive'"),
+        ("exact_match", {"strip": "maybe"}, "strip", "boolean"),
+        ("numeric_match", {"extract": "lst"}, "extract", "choices"),
+        ("numeric_match", {"tolerance_abs": -1}, "tolerance_abs", "greater than or equal to 0"),
+        ("numeric_match", {"tolerance_abs": "NaN"}, "tolerance_abs", "finite"),
+        ("contains", {"values": []}, "values", "empty list"),
+        ("contains", {"values": [""]}, "values.0", "at least 1 character"),
+        ("regex", {}, "pattern", "needs this option"),
+        ("regex", {"pattern": "("}, "pattern", "not a regular expression"),
+        ("regex", {"pattern": "(a+)+$"}, "pattern", "exponential"),
+        ("regex", {"pattern": "(?:(?:ab|c+)d)*"}, "pattern", "exponential"),
+        ("regex", {"pattern": "a(b)", "group": 2}, "group", "no group 2"),
+        ("regex", {"pattern": "a(?P<x>b)", "group": "y"}, "group", "named groups: x"),
+        ("json_schema", {}, "schema", "needs this option"),
+        ("json_schema", {"schema": {"type": "foo"}}, "schema", "not a JSON Schema"),
+        ("json_schema", {"schema": {"$ref": "http://example.com/x"}}, "schema", "only references within"),
+        ("json_schema", {"schema": {"properties": {"a": {"pattern": "(a*)*"}}}}, "schema", "exponential"),
+        ("json_schema", {"schema": {"patternProperties": {"(a*)*": {}}}}, "schema", "exponential"),
+    ],
+)
+def test_wrong_option_is_named__with_its_path(
+    judge_type: str, parameters: dict[str, Any], path: str, says: str
+) -> None:
+    (issue,) = check_parameters(judge_type, parameters)
+    assert issue.path == path
+    assert says in issue.message
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a+b+", "(?:ab)+", r"(\w++, )*", "(?>a+)+", "(a{1,5})+", "(a|b)*", "(a+){1,3}", "(?=a+)b*"]
+)
+def test_harmless_pattern__is_allowed(pattern: str) -> None:
+    assert check_parameters("regex", {"pattern": pattern}) == []
+
+
+def test_every_mistake_is_reported__at_once() -> None:
+    issues = check_parameters("regex", {"pattern": "(", "mode": "x", "grp": 1})
+    assert {issue.path for issue in issues} == {"pattern", "mode", "grp"}
+
+
+@pytest.mark.parametrize(
+    ("judge_type", "parameters", "needed"),
+    [
+        ("exact_match", {}, True),
+        ("numeric_match", {}, True),
+        ("contains", {}, True),
+        ("contains", {"values": ["a"]}, False),
+        ("regex", {"pattern": "a"}, False),
+        ("regex", {"pattern": "(a)", "group": 1}, True),
+        ("json_schema", {"schema": {}}, False),
+        ("json_schema", {"schema": {}, "match_reference": True}, True),
+    ],
+)
+def test_reference_is_needed__only_where_it_is_read(judge_type: str, parameters: dict[str, Any], needed: bool) -> None:
+    assert needs_reference(judge_type, parameters) is needed
+
+
+def test_needs_reference_refuses__wrong_options() -> None:
+    with pytest.raises(InvalidInputError, match="needs this option"):
+        needs_reference("regex", {})
