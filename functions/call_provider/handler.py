@@ -1,0 +1,84 @@
+"""Queue worker: answers one batch of one variant and hands the result to the waiting execution."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from abtest.adapters.dynamodb.control import StoredRunControl
+from abtest.adapters.http import HttpxTransport
+from abtest.runtime.observability import WARM_UP, count, logger, metrics, tracer
+from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider, parsed_message, run_on
+from abtest.runtime.wiring import wiring
+
+MAX_CONNECTIONS = 500
+"""Of one worker; a provider's registration says how many calls are in flight, which is less."""
+
+processor = BatchProcessor(
+    event_type=EventType.SQS,
+    raise_on_entire_batch_failure=False,
+    logger=logger,  # type: ignore[arg-type] # Powertools' own Logger has the methods, not the type
+)
+
+
+@cache
+def _ports() -> CallProviderPorts:
+    wired = wiring("call_provider")
+    loop = asyncio.new_event_loop()
+    transport = HttpxTransport(MAX_CONNECTIONS, allow_private=wired.settings.allow_private_base_urls)
+    # Entered for the life of the worker: its connections serve one batch after the other.
+    loop.run_until_complete(transport.__aenter__())
+    return CallProviderPorts(
+        runs=wired.runs,
+        objects=wired.objects,
+        queues=wired.queues,
+        queue_urls=wired.settings.queue_urls,
+        tasks=wired.tasks,
+        transport=transport,
+        ledger=wired.ledger,
+        control=lambda workspace, run_id: StoredRunControl(wired.runs, workspace, run_id),
+        api_key=wired.secrets.key,
+        clock=wired.clock,
+        jitter=random.SystemRandom().random,
+        run_async=run_on(loop),
+        message_lease_s=wired.settings.message_lease_s,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse | dict[str, Any]:
+    """Answer the batches of an SQS event; a message that fails comes back alone."""
+    if event == WARM_UP:
+        _ports()
+        count("WarmUps")
+        return dict(WARM_UP)
+
+    def remaining_s() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    def answer(record: SQSRecord) -> None:
+        message = parsed_message(record.body, record.event_source_arn, record.receipt_handle, _ports())
+        logger.set_correlation_id(message.batch.run_id)
+        result = call_provider(message, record.receipt_handle, remaining_s, _ports())
+        facts: dict[str, Any] = {
+            "wave": message.batch.wave,
+            "batch": message.batch.batch,
+            "variant": message.batch.variant,
+        }
+        if result is None:
+            logger.warning("batch not finished", **facts)
+            return
+        count("Responses", result.responses)
+        count("ResponsesFailed", result.failed)
+        logger.info("batch done", **facts, **result.model_dump())
+
+    return process_partial_response(event=event, record_handler=answer, processor=processor, context=context)

@@ -1,0 +1,1 @@
+"""Stores over the one DynamoDB table; `keys` alone spells partition and sort keys."""

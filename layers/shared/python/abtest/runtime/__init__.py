@@ -1,0 +1,1 @@
+"""How the functions run: settings, observability, wiring of adapters, errors on the wire."""

@@ -1,0 +1,90 @@
+"""Reading and writing the JSONL bodies of a run.
+
+Depends on: contracts. Used by: the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from abtest.contracts import object_keys
+from abtest.contracts.records import ModelResponse, Record, Sample, Verdict
+from abtest.core.errors import NotFoundError
+from abtest.management.model import RunFrozen
+from abtest.management.ports import ObjectStore
+
+Row = TypeVar("Row", bound=Record)
+JSONL = "application/x-ndjson"
+
+
+class RunBodies:
+    """The bodies of one run.
+
+    Args:
+        objects: where they live.
+    """
+
+    def __init__(self, objects: ObjectStore, workspace: str, run_id: str) -> None:
+        self._objects = objects
+        self._run = (workspace, run_id)
+
+    def frozen(self) -> RunFrozen:
+        """Return what the run was started with.
+
+        Raises:
+            NotFoundError: it was never planned.
+        """
+        return RunFrozen.model_validate_json(self._objects.get(object_keys.frozen(*self._run)))
+
+    def samples(self, wave: int, batch: int) -> list[Sample]:
+        """Return the samples of a batch."""
+        return self._read(object_keys.samples(*self._run, wave, batch), Sample)
+
+    def responses(self, wave: int, variant: str, batch: int) -> list[ModelResponse]:
+        """Return the responses of a batch x variant.
+
+        Raises:
+            NotFoundError: no worker has finished it.
+        """
+        return self._read(object_keys.responses(*self._run, wave, variant, batch), ModelResponse)
+
+    def verdicts(self, wave: int, judge: str, batch: int) -> list[Verdict]:
+        """Return the verdicts of a batch x judge.
+
+        Raises:
+            NotFoundError: it was not judged.
+        """
+        return self._read(object_keys.verdicts(*self._run, wave, judge, batch), Verdict)
+
+    def responses_so_far(self, wave: int, variant: str, batch: int) -> list[ModelResponse]:
+        """Return the responses of a batch x variant, or none."""
+        try:
+            return self.responses(wave, variant, batch)
+        except NotFoundError:
+            return []
+
+    def verdicts_so_far(self, wave: int, judge: str, batch: int) -> list[Verdict]:
+        """Return the verdicts of a batch x judge, or none."""
+        try:
+            return self.verdicts(wave, judge, batch)
+        except NotFoundError:
+            return []
+
+    def write_responses(self, wave: int, variant: str, batch: int, rows: Iterable[ModelResponse]) -> None:
+        """Write the responses of a batch x variant whole."""
+        self._write(object_keys.responses(*self._run, wave, variant, batch), rows)
+
+    def write_verdicts(self, wave: int, judge: str, batch: int, rows: Iterable[Verdict]) -> None:
+        """Write the verdicts of a batch x judge whole."""
+        self._write(object_keys.verdicts(*self._run, wave, judge, batch), rows)
+
+    def write_artifact(self, name: str, body: bytes, content_type: str) -> None:
+        """Write one of the files a person downloads."""
+        self._objects.put(object_keys.artifact(*self._run, name), body, content_type=content_type)
+
+    def _read(self, key: str, model: type[Row]) -> list[Row]:
+        return [model.model_validate_json(line) for line in self._objects.get(key).splitlines()]
+
+    def _write(self, key: str, rows: Iterable[Record]) -> None:
+        self._objects.put(key, b"".join(row.model_dump_json().encode() + b"\n" for row in rows), content_type=JSONL)

@@ -1,0 +1,281 @@
+"""CallProvider: one queue message, which is one batch of one variant.
+
+The worker keeps its message with a short, renewed lease; answers go to the ledger as they arrive. So whatever
+happens to the worker, the batch comes back within the lease and finds what was paid for.
+
+Depends on: management, providers. Used by: `functions/call_provider`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from abtest.contracts import object_keys
+from abtest.contracts.definition import TestDefinition
+from abtest.contracts.records import ModelResponse, Recording, Sample
+from abtest.contracts.steps import GenerateItem, GenerateMessage, GenerateResult, Step
+from abtest.core.clock import Clock
+from abtest.core.errors import AbTestError, MessageUndeliverableError, NotFoundError, RunCancelledError, StoreError
+from abtest.management import templates
+from abtest.management.model import RunFrozen
+from abtest.management.ports import ObjectStore, RunStore
+from abtest.management.service import explained
+from abtest.providers import registry
+from abtest.providers.model import BatchResult, BatchSettings, ChatMessage, ModelProvider, ModelRequest
+from abtest.providers.ports import BatchPorts, Ledger, ProgressListener, RunControl, Transport
+from abtest.providers.service import Batch, answer_batch
+from abtest.runtime.steps.bodies import RunBodies
+
+_STOPPED = "The run was asked to stop; what was answered is kept."
+LEASE_RENEWALS = 3
+"""How often a lease is renewed within its length: two renewals may fail before another worker takes the batch."""
+
+
+class Tasks(Protocol):
+    """Hands results back to the waiting execution."""
+
+    def succeed(self, task_token: str, result: Step) -> bool:
+        """Report success; False when nobody waits any more."""
+        ...
+
+    def fail(self, task_token: str, error: str, cause: str) -> bool:
+        """Report failure by name; False when nobody waits any more."""
+        ...
+
+
+class BatchQueue(Protocol):
+    """The queue a message came from."""
+
+    def put_back(self, message: GenerateMessage, *, delay_s: int = 0) -> None:
+        """Send the batch again with its task token."""
+        ...
+
+    def keep(self, queue_url: str, receipt_handle: str, lease_s: int) -> None:
+        """Hide the message from other workers for some seconds from now."""
+        ...
+
+
+@dataclass(frozen=True)
+class CallProviderPorts:
+    """What a worker needs.
+
+    Args:
+        queue_urls: queue by vendor.
+        transport: keeps its connections between batches; tied to `run_async`'s loop.
+        ledger, control: made for the batch's workspace and run.
+        api_key: from a secret's name.
+        run_async: runs a coroutine on the worker's one event loop.
+    """
+
+    runs: RunStore
+    objects: ObjectStore
+    queues: BatchQueue
+    queue_urls: Mapping[str, str]
+    tasks: Tasks
+    transport: Transport
+    ledger: Callable[[str], Ledger]
+    control: Callable[[str, str], RunControl]
+    api_key: Callable[[str], str]
+    clock: Clock
+    jitter: Callable[[], float]
+    run_async: Callable[[Coroutine[Any, Any, BatchResult]], BatchResult]
+    message_lease_s: int
+
+
+def parsed_message(body: str, queue_arn: str, receipt_handle: str, ports: CallProviderPorts) -> GenerateMessage:
+    """Return the message of a queue record.
+
+    Raises:
+        MessageUndeliverableError: it is not one of ours. It goes back at once, because no worker will ever understand
+            it, so that the dead-letter queue gets it soon.
+    """
+    try:
+        return GenerateMessage.model_validate_json(body)
+    except ValidationError:
+        name = queue_arn.rpartition(":")[2]
+        for url in ports.queue_urls.values():
+            if url.rpartition("/")[2] == name:
+                ports.queues.keep(url, receipt_handle, 0)
+        raise MessageUndeliverableError(f"A message on {name} is not a batch of this platform.") from None
+
+
+def call_provider(
+    message: GenerateMessage, receipt_handle: str, remaining_s: Callable[[], float], ports: CallProviderPorts
+) -> GenerateResult | None:
+    """Answer one batch and hand the result to the waiting execution.
+
+    Args:
+        receipt_handle: of the SQS message, to keep it while the batch is worked on.
+        remaining_s: seconds until the worker is stopped.
+
+    Returns:
+        The counts that were reported; None when the batch was put back, or the run is over.
+
+    Raises:
+        StoreError: state could not be read or written; the message comes back by itself.
+    """
+    item = message.batch
+    bodies = RunBodies(ports.objects, item.workspace, item.run_id)
+    if ports.runs.spending(item.workspace, item.run_id).stop is not None:
+        # What an earlier delivery wrote stays as it is.
+        _fail(message, RunCancelledError(_STOPPED), ports)
+        return None
+    with contextlib.suppress(NotFoundError):
+        return _report(message, bodies.responses(item.wave, item.variant, item.batch), ports)
+    try:
+        with _kept(item.queue_url, receipt_handle, ports):
+            result = _answer(item, bodies, remaining_s, ports)
+    except StoreError:
+        raise
+    except AbTestError as error:
+        _fail(message, error, ports)
+        return None
+    return _conclude(message, result, bodies, ports)
+
+
+def _conclude(
+    message: GenerateMessage, result: BatchResult, bodies: RunBodies, ports: CallProviderPorts
+) -> GenerateResult | None:
+    item = message.batch
+    if result.stopped == "deadline":
+        ports.queues.put_back(message)
+        return None
+    if result.fatal is not None:
+        # Before the rows: rows without the sign would be taken for a finished batch if this worker died now.
+        ports.runs.stop(item.workspace, item.run_id, "failed", explained(result.fatal))
+    bodies.write_responses(item.wave, item.variant, item.batch, result.responses)
+    _record(item, ports)(*_counts(result.responses), Decimal(0))
+    if result.fatal is not None:
+        _fail(message, result.fatal, ports)
+        return None
+    if result.stopped == "cancelled":
+        _fail(message, RunCancelledError(_STOPPED), ports)
+        return None
+    return _report(message, result.responses, ports)
+
+
+def _answer(
+    item: GenerateItem, bodies: RunBodies, remaining_s: Callable[[], float], ports: CallProviderPorts
+) -> BatchResult:
+    control = ports.control(item.workspace, item.run_id)
+    frozen = bodies.frozen()
+    variant = frozen.definition.variants[item.variant]
+    provider = ModelProvider.model_validate(frozen.providers[variant.provider])
+    batch = Batch(
+        provider=provider,
+        requests=_requests(frozen.definition, item, provider, bodies.samples(item.wave, item.batch)),
+        codec=registry.codec_of(provider.vendor),
+        api_key=ports.api_key(provider.secret_name) if provider.secret_name else None,
+        recordings=_recordings(item, frozen, ports.objects),
+    )
+    batch_ports = BatchPorts(
+        transport=ports.transport,
+        ledger=ports.ledger(item.workspace),
+        control=control,
+        clock=ports.clock,
+        remaining_s=remaining_s,
+        jitter=ports.jitter,
+        on_progress=_record(item, ports),
+    )
+    settings = BatchSettings(
+        ledger_scope=item.run_id, cache=frozen.definition.cache, max_in_flight=provider.max_in_flight
+    )
+    return ports.run_async(answer_batch(batch, batch_ports, settings))
+
+
+def _requests(
+    definition: TestDefinition, item: GenerateItem, provider: ModelProvider, samples: list[Sample]
+) -> list[ModelRequest]:
+    variant = definition.variants[item.variant]
+    return [
+        ModelRequest(
+            provider=provider.id,
+            vendor=provider.vendor,
+            model=variant.model,
+            messages=_messages(definition, item.variant, sample),
+            parameters=variant.parameters,
+            sample_id=sample.id,
+            variant=item.variant,
+        )
+        for sample in samples
+    ]
+
+
+def _messages(definition: TestDefinition, variant: str, sample: Sample) -> tuple[ChatMessage, ...]:
+    prompt = definition.variants[variant].prompt
+    if prompt is None:
+        return ()
+    user = ChatMessage(role="user", content=templates.render(prompt.user, sample.inputs))
+    if prompt.system is None:
+        return (user,)
+    return (ChatMessage(role="system", content=templates.render(prompt.system, sample.inputs)), user)
+
+
+def _recordings(item: GenerateItem, frozen: RunFrozen, objects: ObjectStore) -> dict[str, Recording]:
+    recording = frozen.definition.variants[item.variant].recording
+    if recording is None:
+        return {}
+    lines = objects.lines(object_keys.dataset_rows(item.workspace, recording.version))
+    return {row.id: row for row in map(Recording.model_validate_json, lines)}
+
+
+@contextlib.contextmanager
+def _kept(queue_url: str, receipt_handle: str, ports: CallProviderPorts) -> Iterator[None]:
+    done = threading.Event()
+
+    def renew() -> None:
+        # A renewal that fails is no failure of the batch: at worst a second worker finds it finished or in the ledger.
+        while True:
+            with contextlib.suppress(StoreError):
+                ports.queues.keep(queue_url, receipt_handle, ports.message_lease_s)
+            if done.wait(ports.message_lease_s / LEASE_RENEWALS):
+                return
+
+    thread = threading.Thread(target=renew, name="message-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _record(item: GenerateItem, ports: CallProviderPorts) -> ProgressListener:
+    def record(done: int, failed: int, from_ledger: int, cost_usd: Decimal) -> None:  # noqa: ARG001 - a port
+        counts = {"done": done, "failed": failed, "from_ledger": from_ledger}
+        key = f"G#{item.wave}#{item.variant}#{item.batch}"
+        ports.runs.record_batch(item.workspace, item.run_id, key, counts)
+
+    return record
+
+
+def _counts(rows: tuple[ModelResponse, ...]) -> tuple[int, int, int]:
+    return len(rows), sum(row.outcome == "failed" for row in rows), sum(row.from_ledger for row in rows)
+
+
+def _report(message: GenerateMessage, rows: Any, ports: CallProviderPorts) -> GenerateResult:
+    done, failed, from_ledger = _counts(tuple(rows))
+    result = GenerateResult(responses=done, failed=failed, from_ledger=from_ledger)
+    ports.tasks.succeed(message.task_token, result)
+    return result
+
+
+def _fail(message: GenerateMessage, error: AbTestError, ports: CallProviderPorts) -> None:
+    item = message.batch
+    if not isinstance(error, RunCancelledError):
+        # The stop sign carries the reason: what Step Functions keeps of a failed child does not reach FailRun.
+        ports.runs.stop(item.workspace, item.run_id, "failed", explained(error))
+    ports.tasks.fail(message.task_token, type(error).__name__, error.message)
+
+
+def run_on(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, BatchResult]], BatchResult]:
+    """Return what runs a batch on a loop that outlives it, so that connections are reused by the next."""
+    return loop.run_until_complete

@@ -1,0 +1,95 @@
+"""FinishRun: the final analysis, the files a person downloads, the end of the run.
+
+Depends on: analytics, reporting, management. Used by: `functions/finish_run`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from abtest.analytics.accumulate import RunStatistics
+from abtest.analytics.model import AnalysisResult
+from abtest.analytics.plan import AnalysisPlan
+from abtest.analytics.service import analyse
+from abtest.contracts import object_keys
+from abtest.contracts.steps import FinalState, WaveState
+from abtest.core.clock import Clock, iso
+from abtest.core.errors import RunCancelledError
+from abtest.core.money import dollars
+from abtest.management.model import Run, RunVerdict, TestStatus
+from abtest.management.ports import BudgetStore, ObjectStore, RunStore
+from abtest.management.service import ended
+from abtest.reporting.exports import analysis_json, samples_csv
+from abtest.reporting.report import render_report
+from abtest.reporting.rows import PairedRow, pair_rows
+from abtest.runtime.steps.bodies import RunBodies
+from abtest.runtime.steps.run_rows import analysis_plan, read_batches
+
+_NUMERIC_PACKAGES = ("numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class FinishRunPorts:
+    """What ending a run needs."""
+
+    runs: RunStore
+    budgets: BudgetStore
+    objects: ObjectStore
+    clock: Clock
+
+
+def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
+    """Analyse a run, write its files and complete it; a repeated call changes nothing.
+
+    Raises:
+        RunCancelledError: the run was asked to stop before its end.
+    """
+    run = ports.runs.get(state.workspace, state.run_id)
+    if run.status != TestStatus.RUNNING:
+        return _final(state, run)
+    if ports.runs.spending(state.workspace, state.run_id).stop == "cancelled":
+        raise RunCancelledError("The run was asked to stop; what was answered is kept.")
+    bodies = RunBodies(ports.objects, state.workspace, state.run_id)
+    analysis, rows = _analysis(run, bodies, ports.clock)
+    _write(bodies, analysis, rows)
+    spent_usd = ports.runs.spending(state.workspace, state.run_id).spent_usd
+    verdict = RunVerdict(decision=analysis.decision.outcome, sentence=analysis.decision.sentence)
+    done = ended(run, ports.clock.now()).model_copy(update={"verdict": verdict, "artifacts": object_keys.ARTIFACTS})
+    ports.runs.finish(done, "complete")
+    ports.budgets.release(state.workspace, state.run_id, spent_usd)
+    return _final(state, ports.runs.get(state.workspace, state.run_id))
+
+
+def _analysis(run: Run, bodies: RunBodies, clock: Clock) -> tuple[AnalysisResult, list[PairedRow]]:
+    frozen = bodies.frozen()
+    frozen = frozen.model_copy(update={"versions": {**frozen.versions, **{p: version(p) for p in _NUMERIC_PACKAGES}}})
+    plan = analysis_plan(run, frozen, iso(clock.now()))
+    parts: list[RunStatistics] = []
+    rows: list[PairedRow] = []
+    for batch in read_batches(bodies, frozen):
+        parts.append(RunStatistics.of_batch(plan, batch.samples, batch.responses, batch.verdicts))
+        rows.extend(pair_rows(batch.samples, batch.responses, batch.verdicts))
+    analysis = analyse(plan, RunStatistics.merge(parts))
+    return analysis.model_copy(update={"warnings": (*_budget_warning(plan, rows), *analysis.warnings)}), rows
+
+
+def _budget_warning(plan: AnalysisPlan, rows: list[PairedRow]) -> list[str]:
+    stopped = sum(r.failure_reason == "budget" for row in rows for r in row.responses.values())
+    if not stopped:
+        return []
+    return [
+        f"The run reached its cap of {dollars(plan.cap_usd)}: {stopped} calls were not made, and their samples are "
+        "missing from every number. Raise the cap and run again; answers that were paid for are reused."
+    ]
+
+
+def _write(bodies: RunBodies, analysis: AnalysisResult, rows: list[PairedRow]) -> None:
+    bodies.write_artifact(object_keys.ANALYSIS, analysis_json(analysis), "application/json")
+    bodies.write_artifact(object_keys.REPORT, render_report(analysis, rows).encode(), "text/html; charset=utf-8")
+    csv = b"".join(samples_csv(rows, analysis.plan))
+    bodies.write_artifact(object_keys.SAMPLES, csv, "text/csv; charset=utf-8")
+
+
+def _final(state: WaveState, run: Run) -> FinalState:
+    return FinalState.model_validate({"workspace": state.workspace, "run_id": state.run_id, "status": run.status.value})

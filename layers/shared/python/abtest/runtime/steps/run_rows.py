@@ -1,0 +1,74 @@
+"""All rows of a run, read batch by batch, several at a time.
+
+Depends on: analytics' plan, reporting's rows, the bodies. Used by: the steps that end a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from abtest.analytics.plan import AnalysisPlan, JudgeMetric
+from abtest.contracts.records import ModelResponse, Sample, Verdict
+from abtest.core.clock import iso
+from abtest.evaluation.service import is_binary
+from abtest.management.model import Run, RunFrozen
+from abtest.runtime.steps.bodies import RunBodies
+
+_PARALLEL_READS = 8
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """One batch: its samples, the responses by variant and the verdicts of all judges."""
+
+    samples: list[Sample]
+    responses: Mapping[str, list[ModelResponse]]
+    verdicts: list[Verdict]
+
+
+def read_batches(bodies: RunBodies, frozen: RunFrozen) -> Iterator[BatchRows]:
+    """Return the batches of a run in order, as far as they were done.
+
+    Args:
+        bodies: of the run.
+        frozen: names its batches, variants and judges.
+    """
+    places = [(w, b) for w, count in enumerate(frozen.batches_by_wave) for b in range(count)]
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        yield from pool.map(lambda place: _read(bodies, frozen, *place), places)
+
+
+def analysis_plan(run: Run, frozen: RunFrozen, finished_at: str | None) -> AnalysisPlan:
+    """Return what was declared before the run, as the analysis takes it."""
+    definition = frozen.definition
+    return AnalysisPlan(
+        test_name=definition.name,
+        run_id=run.run_id,
+        control=definition.control,
+        variants=tuple(definition.variants),
+        judges=tuple(
+            JudgeMetric(name=name, type=judge.type, binary=is_binary(judge.type))
+            for name, judge in definition.judges.items()
+        ),
+        primary_metric=definition.primary_metric,
+        alpha=definition.design.alpha,
+        seed=definition.seed,
+        dataset_version=definition.dataset.version,
+        description=definition.description or None,
+        models={name: f"{variant.provider}/{variant.model}" for name, variant in definition.variants.items()},
+        versions=frozen.versions,
+        cap_usd=definition.budget.cap_usd,
+        started_at=iso(frozen.started_at),
+        finished_at=finished_at,
+    )
+
+
+def _read(bodies: RunBodies, frozen: RunFrozen, wave: int, batch: int) -> BatchRows:
+    definition = frozen.definition
+    return BatchRows(
+        samples=bodies.samples(wave, batch),
+        responses={variant: bodies.responses_so_far(wave, variant, batch) for variant in definition.variants},
+        verdicts=[v for judge in definition.judges for v in bodies.verdicts_so_far(wave, judge, batch)],
+    )

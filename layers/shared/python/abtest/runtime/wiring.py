@@ -1,0 +1,123 @@
+"""The composition root: the only place that knows which adapter stands behind which port.
+
+Clients are made on first use and kept for the life of the worker.
+
+Depends on: adapters, settings. Used by: the functions.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from abtest.adapters.dynamodb.datasets import DynamoBudgetStore, DynamoDatasetStore
+from abtest.adapters.dynamodb.ledger import DynamoLedger
+from abtest.adapters.dynamodb.providers import DynamoProviderStore
+from abtest.adapters.dynamodb.runs import DynamoRunStore
+from abtest.adapters.dynamodb.table import Table
+from abtest.adapters.dynamodb.tests import DynamoTestStore
+from abtest.adapters.objects import S3ObjectStore
+from abtest.core.clock import SystemClock
+from abtest.runtime.settings import SETTINGS, CommonSettings
+
+if TYPE_CHECKING:
+    from abtest.adapters.queues import SqsBatchQueue
+    from abtest.adapters.secrets import ProviderSecrets
+    from abtest.adapters.workflow import StepFunctionsTasks, StepFunctionsWorkflow
+
+# Retries of the SDK are few: a step that still fails is retried by Step Functions or its queue.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=32)
+
+
+class Wiring:
+    """Ports of one function, wired by its settings.
+
+    Args:
+        settings: of the function; a port whose setting it lacks cannot be had, and asking for it is a mistake in
+            the code, told by AttributeError.
+    """
+
+    def __init__(self, settings: CommonSettings) -> None:
+        self.settings: Any = settings
+        self.clock = SystemClock()
+
+    @cached_property
+    def _table(self) -> Table:
+        return Table(boto3.client("dynamodb", config=_CONFIG), self.settings.table_name)
+
+    @cached_property
+    def objects(self) -> S3ObjectStore:
+        """Bodies."""
+        # Path addressing and a regional, signed v4 address work on AWS and on an emulator alike.
+        config = _CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+        return S3ObjectStore(boto3.client("s3", config=config), self.settings.bucket_name)
+
+    @cached_property
+    def tests(self) -> DynamoTestStore:
+        """Tests."""
+        return DynamoTestStore(self._table)
+
+    @cached_property
+    def runs(self) -> DynamoRunStore:
+        """Runs."""
+        return DynamoRunStore(self._table)
+
+    @cached_property
+    def datasets(self) -> DynamoDatasetStore:
+        """Datasets."""
+        return DynamoDatasetStore(self._table)
+
+    @cached_property
+    def budgets(self) -> DynamoBudgetStore:
+        """Budgets."""
+        return DynamoBudgetStore(self._table)
+
+    @cached_property
+    def providers(self) -> DynamoProviderStore:
+        """Registered providers."""
+        return DynamoProviderStore(self._table)
+
+    @cached_property
+    def workflow(self) -> StepFunctionsWorkflow:
+        """Starts executions."""
+        from abtest.adapters.workflow import StepFunctionsWorkflow
+
+        return StepFunctionsWorkflow(boto3.client("stepfunctions", config=_CONFIG), self.settings.state_machine_arn)
+
+    @cached_property
+    def tasks(self) -> StepFunctionsTasks:
+        """Hands task results back."""
+        from abtest.adapters.workflow import StepFunctionsTasks
+
+        return StepFunctionsTasks(boto3.client("stepfunctions", config=_CONFIG))
+
+    @cached_property
+    def queues(self) -> SqsBatchQueue:
+        """The providers' queues."""
+        from abtest.adapters.queues import SqsBatchQueue
+
+        return SqsBatchQueue(boto3.client("sqs", config=_CONFIG))
+
+    @cached_property
+    def secrets(self) -> ProviderSecrets:
+        """Provider keys."""
+        from abtest.adapters.secrets import ProviderSecrets
+
+        return ProviderSecrets(self.settings.secrets_prefix)
+
+    def ledger(self, workspace: str) -> DynamoLedger:
+        """Return the ledger of a workspace."""
+        return DynamoLedger(self._table, self.objects, workspace, self.clock)
+
+
+@cache
+def wiring(function: str) -> Wiring:
+    """Return the wiring of a function, made once a worker.
+
+    Args:
+        function: its folder's name.
+    """
+    return Wiring(SETTINGS[function]())
