@@ -1,0 +1,1 @@
+"""The three stacks of an environment: what keeps state, what serves, what watches."""
