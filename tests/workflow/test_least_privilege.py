@@ -1,0 +1,78 @@
+"""One pass with the embedded AWS enforcing IAM: the roles of the functions suffice for all that a run does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from harness.platform import REPOSITORY, MockProvider, Platform, definition, free_port, mock_provider, samples
+
+from abtest_cli.local.options import LocalOptions
+from abtest_cli.local.stack import session
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    home = tmp_path_factory.mktemp("guarded")
+    options = LocalOptions(home=home, port=free_port(), llm=False, auth=True, repository=REPOSITORY)
+    with session(options) as stack, closing(Platform(stack)) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def provider(guarded: Platform) -> Iterator[MockProvider]:
+    with mock_provider() as mock:
+        for name, url in (("mock", mock.base_url), ("broken", "http://127.0.0.1:9/v1")):
+            prices = {"echo-1": {"input_usd_per_million": "100", "output_usd_per_million": "200"}}
+            secret = f"abtest/local/providers/{name}"
+            guarded.aws("secretsmanager").create_secret(Name=secret, SecretString="a-key")
+            body = {"vendor": "openai_chat", "base_url": url, "secret_name": secret, "prices": prices, "timeout_s": 2}
+            guarded.call("PUT", f"/v1/providers/{name}", json=body)
+        yield mock
+
+
+def test_roles__suffice_for_a_run_its_long_answers_and_the_portfolio(guarded: Platform, provider: MockProvider) -> None:
+    # Answers beyond what an item of the table may hold go to the bucket, which needs rights of its own.
+    provider.behave(reply="long " * 70_000)
+    done = guarded.wait(guarded.start(definition(guarded.dataset(samples(12, "iam"))))["run_id"])
+
+    assert done["status"] == "COMPLETED", done
+    assert done["progress"]["responses"] == {"done": 24, "total": 24, "failed": 0, "from_ledger": 0}
+    assert guarded.artifact(done["run_id"], "report.html")
+    again = guarded.wait(guarded.call("POST", f"/v1/tests/{done['test_id']}/runs")["run_id"])
+    assert again["progress"]["responses"]["from_ledger"] == 24
+    name = json.loads(guarded.stack.outputs["FunctionNames"])["daily_analytics"]
+    answer = guarded.aws("lambda").invoke(FunctionName=name, Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {"workspaces": 1, "runs": 2}
+
+
+def test_roles__suffice_for_failure_and_cancellation(guarded: Platform, provider: MockProvider) -> None:
+    provider.behave()
+    plan = definition(guarded.dataset(samples(8, "iam-broken")))
+    plan["variants"]["prefixed"]["provider"] = "broken"
+    failed = guarded.wait(guarded.start(plan)["run_id"])
+    assert failed["status"] == "FAILED", failed
+    assert (failed["status"], failed["error"]["code"]) == ("FAILED", "provider_unavailable")
+
+    provider.behave(latency_ms=400)
+    run = guarded.start(definition(guarded.dataset(samples(300, "iam-cancel"))))
+    guarded.wait(run["run_id"], until=lambda r: r["progress"]["responses"]["done"] >= 20)
+    guarded.call("POST", f"/v1/runs/{run['run_id']}/cancel")
+    assert guarded.wait(run["run_id"])["status"] == "CANCELLED"
+
+
+def test_roles__suffice_for_dead_letters(guarded: Platform, provider: MockProvider) -> None:
+    name = json.loads(guarded.stack.outputs["FunctionNames"])["call_provider"]
+    variables = guarded.aws("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    queue = json.loads(variables["ABTEST_QUEUE_URLS"])["openai_chat"]
+    sent = guarded.aws("sqs").send_message(QueueUrl=queue, MessageBody="not a batch")
+    bucket, key = guarded.stack.outputs["DataBucketName"], f"dead-letters/{sent['MessageId']}.json"
+    deadline = time.monotonic() + 30
+    while not guarded.aws("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"):
+        assert time.monotonic() < deadline, "the message was not set aside"
+        time.sleep(0.5)
