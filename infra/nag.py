@@ -30,7 +30,7 @@ _PEOPLE = {
 }
 _FUNCTIONS = {
     "L1": "The layers are compiled for Python 3.13; the runtime changes together with them.",
-    "IAM5[Resource::*]": "X-Ray has no resources to name, and a task token names no machine: the token is the right.",
+    "IAM5[Resource::*]": "X-Ray has no resources to name; nor have task tokens in the embedded AWS.",
 }
 _FUNCTION_WILDCARDS = {
     "{table}/index/*": "Every index of the one table.",
@@ -40,6 +40,7 @@ _FUNCTION_WILDCARDS = {
     "{bucket}/ledger/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/dead-letters/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/portfolio/*": "Keys of objects are made at run time; the folder is the boundary.",
+    "{machine}/*": "Children of the Distributed Maps are MACHINE/LABEL and come into being with the machine.",
     "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:abtest/{environment}/providers/*": (
         "Administrators name the secrets of their providers; the prefix is the boundary."
     ),

@@ -75,6 +75,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
             "variant": message.batch.variant,
         }
         if result is None:
+            count("BatchesNotFinished")
             logger.warning("batch not finished", **facts)
             return
         count("Responses", result.responses)

@@ -314,12 +314,11 @@ def test_refused_key_stops_the_run__with_what_to_do() -> None:
 
     ((token, error, cause),) = world.tasks.failed
     assert (token, error) == ("token-0", "ProviderAuthError")
-    assert SECRET in cause
     assert stop_of(world) == "failed"
     kept = world.runs.stop_error(WORKSPACE, world.run.run_id)
     assert kept is not None
     assert (kept["code"], kept["message"]) == ("provider_auth", cause)
-    assert kept["what_to_do"]
+    assert SECRET in kept["what_to_do"]
 
 
 def test_provider_that_is_down_stops_the_run__and_the_answers_so_far_are_kept() -> None:

@@ -39,7 +39,7 @@ def json_body(router: Router) -> dict[str, Any]:
     """
     try:
         body = router.current_event.json_body
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise not_json() from error
     if not isinstance(body, dict):
         raise not_json()

@@ -72,7 +72,8 @@ def cancel_run(run_id: str) -> Response[dict[str, Any]]:
 
     who = caller(router, Role.EXPERIMENTER)
     run = orchestrator().cancel_run(run_id, workspace=who.workspace)
-    return Response(status_code=202, content_type="application/json", body=shown(run))
+    spending = ports().runs.spending(who.workspace, run_id)
+    return Response(status_code=202, content_type="application/json", body=shown(run, spending=spending))
 
 
 @router.get("/runs/<run_id>/analysis")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from abtest.contracts.definition import DatasetReference, TestDefinition
@@ -15,6 +14,7 @@ from abtest.core.clock import Clock
 from abtest.core.errors import AbTestError, ConflictError, InputIssue, InvalidInputError
 from abtest.core.hashing import content_hash
 from abtest.core.ids import new_id
+from abtest.management.endings import ended, explained
 from abtest.management.estimate import PriceOf, estimate_run
 from abtest.management.lifecycle import next_status
 from abtest.management.model import DatasetKind, DatasetSummary, Estimate, Run, RunError, RunPhase, Test, TestStatus
@@ -181,14 +181,3 @@ def _check_key(key: str) -> None:
     if not 1 <= len(key.encode()) <= MAX_KEY_BYTES:
         issue = InputIssue("Idempotency-Key", "empty or too long", f"{len(key)} characters", f"1 to {MAX_KEY_BYTES}")
         raise InvalidInputError("The header Idempotency-Key cannot be used.", [issue])
-
-
-def ended(run: Run, now: datetime, error: RunError | None = None) -> Run:
-    """Return a run that is over."""
-    return run.model_copy(update={"phase": RunPhase.DONE, "finished_at": now, "error": error})
-
-
-def explained(error: AbTestError) -> dict[str, str]:
-    """Return `code`, `message` and `what_to_do` of an error, for the run's record."""
-    advice = str(error.details.get("what_to_do") or "Start the run again; answers that were paid for are reused.")
-    return {"code": error.code, "message": error.message, "what_to_do": advice}

@@ -25,9 +25,9 @@ from abtest.contracts.steps import GenerateItem, GenerateMessage, GenerateResult
 from abtest.core.clock import Clock
 from abtest.core.errors import AbTestError, MessageUndeliverableError, NotFoundError, RunCancelledError, StoreError
 from abtest.management import templates
+from abtest.management.endings import explained
 from abtest.management.model import RunFrozen
 from abtest.management.ports import ObjectStore, RunStore
-from abtest.management.service import explained
 from abtest.providers import registry
 from abtest.providers.model import BatchResult, BatchSettings, ChatMessage, ModelProvider, ModelRequest
 from abtest.providers.ports import BatchPorts, Ledger, ProgressListener, RunControl, Transport

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from abtest.contracts.steps import GenerateMessage
 from abtest.core.errors import MessageUndeliverableError
+from abtest.management.endings import explained
 from abtest.management.ports import ObjectStore, RunStore
-from abtest.management.service import explained
 from abtest.runtime.steps.call_provider import Tasks
 
 

@@ -16,9 +16,9 @@ from abtest.contracts import object_keys
 from abtest.contracts.steps import FailedState, FinalState
 from abtest.core.clock import Clock, iso
 from abtest.core.errors import NotFoundError
+from abtest.management.endings import ended
 from abtest.management.model import Run, RunError, Spending, TestStatus
 from abtest.management.ports import BudgetStore, ObjectStore, RunStore
-from abtest.management.service import ended
 from abtest.reporting.exports import samples_csv
 from abtest.reporting.report import PartialRun, render_partial_report
 from abtest.reporting.rows import PairedRow, pair_rows
@@ -50,8 +50,9 @@ def fail_run(state: FailedState, ports: FailRunPorts) -> FinalState:
             error = RunError.model_validate(kept or _caught(state.failure))
         artifacts = _partial_report(run, error, spending, ports)
         done = ended(run, ports.clock.now(), error).model_copy(update={"artifacts": artifacts})
-        ports.runs.finish(done, "cancel" if cancelled else "fail")
+        # The money first: a repeated call releases nothing twice, but does nothing at all for a run that has ended.
         ports.budgets.release(state.workspace, state.run_id, spending.spent_usd)
+        ports.runs.finish(done, "cancel" if cancelled else "fail")
         run = ports.runs.get(state.workspace, state.run_id)
     return FinalState.model_validate({"workspace": state.workspace, "run_id": state.run_id, "status": run.status.value})
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from abtest.contracts.steps import RunInput
 from abtest.core.errors import AbTestError, RunCancelledError
+from abtest.management.endings import explained
 from abtest.management.ports import RunStore
-from abtest.management.service import explained
 
 
 @contextlib.contextmanager

@@ -17,9 +17,9 @@ from abtest.contracts.steps import FinalState, WaveState
 from abtest.core.clock import Clock, iso
 from abtest.core.errors import RunCancelledError
 from abtest.core.money import dollars
+from abtest.management.endings import ended
 from abtest.management.model import Run, RunVerdict, TestStatus
 from abtest.management.ports import BudgetStore, ObjectStore, RunStore
-from abtest.management.service import ended
 from abtest.reporting.exports import analysis_json, samples_csv
 from abtest.reporting.report import render_report
 from abtest.reporting.rows import PairedRow, pair_rows
@@ -56,8 +56,9 @@ def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
     spent_usd = ports.runs.spending(state.workspace, state.run_id).spent_usd
     verdict = RunVerdict(decision=analysis.decision.outcome, sentence=analysis.decision.sentence)
     done = ended(run, ports.clock.now()).model_copy(update={"verdict": verdict, "artifacts": object_keys.ARTIFACTS})
-    ports.runs.finish(done, "complete")
+    # The money first: a repeated call releases nothing twice, but does nothing at all for a run that has ended.
     ports.budgets.release(state.workspace, state.run_id, spent_usd)
+    ports.runs.finish(done, "complete")
     return _final(state, ports.runs.get(state.workspace, state.run_id))
 
 
