@@ -1,8 +1,11 @@
 """The child process that serves the local LLM: `python -m abtest_cli.local.llm_server --port PORT --model FILE`.
 
-It answers `/v1/chat/completions`, `/v1/models` and `/health`; `/health` is 503 while the model loads. At temperature 0
-the same requests in the same order give the same texts. Beside other requests, or after others, the sums behind a
-token are rounded differently, so where two tokens are nearly tied the other one may win.
+It answers `/v1/chat/completions`, `/v1/models` and `/health`; `/health` is 503 while the model loads.
+
+At temperature 0 the same request gives the same text, whatever else was or is being asked. With the server's usual
+settings it would not: beside other requests, or after a prompt with the same beginning, the sums behind a token are
+rounded differently, and where two tokens are nearly tied the other one may win. Flash attention over a BF16 cache
+rounds alike in every case.
 
 Depends on: xllamacpp. Used by: `llm`, as a process of its own.
 """
@@ -21,8 +24,13 @@ PARALLEL = 4
 """Requests answered beside each other; more wait in the server's queue."""
 CONTEXT_TOKENS = 8192
 """Shared by the parallel requests: 2048 each."""
-THREADS = min(2, os.cpu_count() or 1)
-"""Threads wait for each other busily, so more of them than idle cores make everything slower."""
+FLASH_ATTENTION_ON = 1
+BF16 = 30
+"""The number of the type in ggml's own list."""
+THREADS_OF_ANSWERS = 1
+"""A token is a short piece of work, and threads wait for each other busily: beside a busy process, a second one costs
+more than it gives."""
+THREADS_OF_PROMPTS = min(2, os.cpu_count() or 1)
 
 
 def parameters(model: str, alias: str, host: str, port: int) -> Any:
@@ -43,9 +51,12 @@ def parameters(model: str, alias: str, host: str, port: int) -> Any:
     settings.port = port
     settings.n_parallel = PARALLEL
     settings.n_ctx = CONTEXT_TOKENS
-    settings.cpuparams.n_threads = THREADS
+    settings.cpuparams.n_threads = THREADS_OF_ANSWERS
+    settings.cpuparams_batch.n_threads = THREADS_OF_PROMPTS
     settings.n_gpu_layers = 0
     settings.offline = True
+    settings.flash_attn_type = FLASH_ATTENTION_ON
+    settings.cache_type_k = settings.cache_type_v = BF16
     # Of the prompt a slot answered last, the common beginning is not computed again. The server's second cache, of
     # prompts that have left their slots, is off: it would grow to gigabytes for no measurable gain.
     settings.cache_prompt = True

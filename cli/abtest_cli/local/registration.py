@@ -18,7 +18,8 @@ PRICES = {llm.MODEL: {"input_usd_per_million": "0.05", "output_usd_per_million":
 """Illustrative: what a small hosted model costs. The bundled model itself is free; with a price the local examples
 show the trade-off between quality and cost that a real decision has."""
 
-_MAX_IN_FLIGHT = 8
+_MAX_IN_FLIGHT = 2
+# Of each of two workers: more than the server's four slots would show its queue as the latency of an answer.
 _TIMEOUT_S = 120
 
 

@@ -1,0 +1,108 @@
+"""What the terminal shows: sentences, errors, estimates; colour only where it helps.
+
+Depends on: rich. Used by: every command.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from abtest.core.errors import AbTestError, InvalidInputError
+from abtest.core.money import dollars
+
+MAX_SHOWN_ISSUES = 50
+LOG_COLUMNS = 120
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console; with `stderr` standard output stays free for data."""
+    stream = sys.stderr if stderr else sys.stdout
+    # A log has no width of its own; 80 columns would cut the tables.
+    width = None if stream.isatty() else LOG_COLUMNS
+    return Console(file=stream, width=width, highlight=False, soft_wrap=True)
+
+
+def seconds(value: float) -> str:
+    """Return a duration for a person: `0.4 s`, `37 s`, `12 min`, `3.5 h`."""
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def money(raw: Any) -> Decimal | None:
+    """Return an amount of the API in USD; None is unknown."""
+    if raw is None:
+        return None
+    try:
+        return Decimal(str(raw))
+    except InvalidOperation:
+        return None
+
+
+def print_error(error: AbTestError) -> None:
+    """Say what went wrong, with every issue, on standard error."""
+    out = console(stderr=True)
+    out.print(f"[bold red]Error:[/] {escape(error.message)}")
+    issues = error.issues if isinstance(error, InvalidInputError) else ()
+    for issue in issues[:MAX_SHOWN_ISSUES]:
+        out.print(f"  [red]•[/] {escape(issue.sentence())}")
+    if len(issues) > MAX_SHOWN_ISSUES:
+        out.print(f"  ... and {len(issues) - MAX_SHOWN_ISSUES} more")
+
+
+def print_warnings(out: Console, warnings: Sequence[str]) -> None:
+    """Say what a person should know, each once."""
+    for warning in dict.fromkeys(warnings):
+        out.print(f"[yellow]Note:[/] {escape(warning)}")
+
+
+def print_estimate(out: Console, test: Mapping[str, Any]) -> None:
+    """Show what a run will ask for.
+
+    Args:
+        out: where.
+        test: as the API shows it.
+    """
+    estimate = test["estimate"]
+    table = Table(title="Estimate, before anything is spent", title_justify="left", title_style="bold")
+    for name in ("variant", "model", "calls", "input tokens", "output tokens (most)", "cost (most)"):
+        table.add_column(name, justify="left" if name in ("variant", "model") else "right")
+    for row in estimate["by_variant"]:
+        table.add_row(
+            escape(str(row["variant"])),
+            escape(f"{row['provider']}/{row['model']}"),
+            f"{row['calls']:,}",
+            f"{row['input_tokens']:,}",
+            f"{row['output_tokens_max']:,}",
+            dollars(money(row["cost_usd_max"])),
+        )
+    out.print(table)
+    out.print(escape(_totals(estimate)))
+    print_warnings(out, test.get("warnings") or ())
+
+
+def _totals(estimate: Mapping[str, Any]) -> str:
+    parts = [
+        f"{estimate['samples']:,} samples, {estimate['calls']:,} calls",
+        f"at most {dollars(money(estimate['cost_usd_max']))}",
+        f"at least {seconds(float(estimate['duration_s_at_least']))}",
+    ]
+    if estimate.get("detectable_effect") is not None:
+        parts.append(
+            f"finds a difference of {100 * float(estimate['detectable_effect']):.1f} points four times in five"
+        )
+    return "; ".join(parts) + "."
+
+
+def interactive() -> bool:
+    """Return whether a person sits at the terminal and can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
