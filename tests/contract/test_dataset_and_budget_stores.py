@@ -28,6 +28,7 @@ PROVIDER = ModelProvider(
     prices={"small": ModelPrice(input_usd_per_million=Decimal("0.10"), output_usd_per_million=Decimal("0.40"))},
 )
 ENTRY = LedgerEntry(
+    paid_by="run_1#a#s1",
     outcome="answered",
     text="Paris \u2028 é",
     usage=Usage(input_tokens=5, output_tokens=1),
@@ -313,7 +314,7 @@ def test_nothing_is_found__in_an_empty_ledger(stores: Stores, workspace: str) ->
 
 
 def test_answer_with_everything_unknown_reads_back(stores: Stores, workspace: str) -> None:
-    entry = LedgerEntry(outcome="refused", latency_ms=1.0)
+    entry = LedgerEntry(paid_by="run_1#a#s1", outcome="refused", latency_ms=1.0)
     stores.ledger(workspace).put_many({"run_1#" + "k" * 64: entry})
 
     assert stores.ledger(workspace).get_many(["run_1#" + "k" * 64]) == {"run_1#" + "k" * 64: entry}

@@ -75,13 +75,10 @@ def test_worker_crash__nothing_is_lost_and_nothing_is_paid_twice(
 
     assert killed >= 1
     assert done["status"] == "COMPLETED", done
-    assert done["progress"]["responses"] | {"from_ledger": 0} == {
-        "done": 400,
-        "total": 400,
-        "failed": 0,
-        "from_ledger": 0,
-    }
-    assert done["progress"]["responses"]["from_ledger"] > 0
+    assert done["progress"]["responses"]["done"] == 400
+    assert done["progress"]["responses"]["failed"] == 0
+    # What the batch paid for before its worker died is its own: found in the ledger, and not called cheaper for that.
+    assert done["progress"]["responses"]["from_ledger"] == 0
     # What may be paid for again: calls in flight when the worker died, and those answered within its last flush.
     repeated = sum(times - 1 for times in mock.calls()["by_prompt_sha"].values())
     assert repeated <= in_flight + 2 * 25

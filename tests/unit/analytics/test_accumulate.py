@@ -144,4 +144,3 @@ def test_analysis_survives__a_round_trip_through_json() -> None:
     assert '"cap_usd":"0.50"' in text
     assert "NaN" not in text
     assert "Infinity" not in text
-

@@ -35,6 +35,18 @@ def request_key(request: ModelRequest, provider: ModelProvider) -> str:
     )
 
 
+def payer(request: ModelRequest, scope: str) -> str:
+    """Return who pays for the answer to a request: a sample of a variant of a run.
+
+    A redelivered batch finds its own answers in the ledger; they are not cheaper for that.
+
+    Args:
+        request: names the sample and the variant.
+        scope: the run's id.
+    """
+    return f"{scope}#{request.variant}#{request.sample_id}"
+
+
 def write_key(request: ModelRequest, key: str, scope: str, cache: CacheMode) -> str:
     """Return the ledger's name for the answer to a request.
 

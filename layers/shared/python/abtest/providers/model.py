@@ -156,8 +156,13 @@ class Capabilities(Value):
 
 
 class LedgerEntry(Value):
-    """One answer that was paid for, as the ledger keeps it: everything but whose sample asked."""
+    """One answer that was paid for, as the ledger keeps it: everything but whose sample asked.
 
+    Args:
+        paid_by: of `payer`: the sample of the run that paid. For every other one the answer costs nothing now.
+    """
+
+    paid_by: str
     outcome: AnsweredOutcome
     text: str | None = None
     usage: Usage | None = None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from abtest.contracts.records import Attempt, FailureReason, ModelResponse
-from abtest.providers.ledger_key import read_keys, request_key, write_key
+from abtest.providers.ledger_key import payer, read_keys, request_key, write_key
 from abtest.providers.model import BatchSettings, LedgerEntry, ModelProvider, ModelRequest
 
 
@@ -37,6 +37,7 @@ class BatchRows:
         self._live: dict[str, LedgerEntry] = {}
         self._failed: dict[str, _Failed] = {}
         self._interrupted: dict[str, tuple[Attempt, ...]] = {}
+        self._scope = settings.ledger_scope
         scope, cache = settings.ledger_scope, settings.cache
         for request in requests:
             plain = request_key(request, provider)
@@ -88,8 +89,13 @@ class BatchRows:
         """Return how many requests have a row, how many of those failed, how many came from the ledger."""
         failed = sum(key in self._failed for key in self._keys)
         hits = sum(key in self._hits for key in self._keys)
+        own = sum(self._paid_here(r, key) for r, key in zip(self._requests, self._keys, strict=True))
         live = sum(key in self._live for key in self._keys)
-        return failed + hits + live, failed, hits + live - len(self._live)
+        return failed + hits + live, failed, hits - own + live - len(self._live)
+
+    def _paid_here(self, request: ModelRequest, key: str) -> bool:
+        """Return whether the ledger's answer is one that this very sample paid for in an earlier delivery."""
+        return key in self._hits and self._hits[key].paid_by == payer(request, self._scope)
 
     def responses(self, *, out_of_budget: bool) -> tuple[ModelResponse, ...]:
         """Return the rows in the order of the requests; a request nothing became of has none.
@@ -104,7 +110,7 @@ class BatchRows:
                 rows.append(self._live[key].response(request, from_ledger=key in paid))
                 paid.add(key)
             elif key in self._hits:
-                rows.append(self._hits[key].response(request, from_ledger=True))
+                rows.append(self._hits[key].response(request, from_ledger=not self._paid_here(request, key)))
             elif key in self._failed:
                 rows.append(_failed_row(request, self._failed[key]))
             elif out_of_budget:

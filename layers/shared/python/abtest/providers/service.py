@@ -17,6 +17,7 @@ from decimal import Decimal
 from abtest.contracts.records import Recording, Usage
 from abtest.core.errors import ProviderError
 from abtest.providers.call import Called, Caller, StopSignal
+from abtest.providers.ledger_key import payer
 from abtest.providers.ledger_writer import LedgerWriter
 from abtest.providers.model import (
     Answer,
@@ -151,6 +152,7 @@ class _BatchRun:
     def _record_answer(self, key: str, answer: Answer, called: Called) -> None:
         cost_usd, source = price_of(self._batch.provider, self._model, answer.usage, self._ports.clock.now())
         entry = LedgerEntry(
+            paid_by=payer(self._rows.request(key), self._settings.ledger_scope),
             outcome=answer.outcome,
             text=answer.text,
             usage=answer.usage,
