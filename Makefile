@@ -70,9 +70,7 @@ requirements: .venv/python  ## compile every requirement file anew, with hashes
 	@echo "uv" | $(COMPILE) --universal --python-version 3.11 - -o requirements-bootstrap.txt
 	@$(COMPILE) pyproject.toml --group local --universal --python-version 3.11 -o requirements.txt
 	@$(COMPILE) pyproject.toml --group local --group dev --universal --python-version 3.11 -c requirements.txt -o requirements-dev.txt
-	@for layer in dependencies statistics; do \
-	  $(COMPILE) layers/$$layer/requirements.in --python-version 3.13 --python-platform aarch64-manylinux_2_28 --no-emit-package boto3 --no-emit-package botocore -o layers/$$layer/requirements.txt; \
-	done
+	@$(BIN)/python -m infra.layers --compile
 
 clean:  ## remove everything that was built or installed here
 	@if [ -x $(BIN)/abtest ]; then $(BIN)/abtest down || true; fi
