@@ -30,7 +30,10 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
         except layers.LayerBuildError as error:
             pytest.fail(str(error))
     folder = tmp_path_factory.mktemp("assembly")
-    build(outdir=str(folder), context=full_context({"environment": "all", "nag": "true"})).synth()
+    try:
+        build(outdir=str(folder), context=full_context({"environment": "all", "nag": "true"})).synth()
+    except RuntimeError as error:
+        pytest.fail(f"The synthesis failed:\n{error}", pytrace=False)
     return folder
 
 

@@ -11,7 +11,7 @@ from infra.functions import FUNCTIONS
 pytestmark = pytest.mark.synth
 
 KEY, TABLE, INDEXES, BUCKET = "<Key.Arn>", "<Table.Arn>", "<Table.Arn>/index/*", "<BodiesData.Arn>"
-MACHINE = "<LifecycleMachine>"
+MACHINE, CHILDREN = "<LifecycleMachine>", "<LifecycleMachine>/*"
 TASK_TOKENS = "task tokens"
 """On AWS the state machine and the children of its maps; the embedded AWS knows no resource for them."""
 QUEUES = ("<QueuesOpenaiChat.Arn>", "<QueuesReplay.Arn>")
