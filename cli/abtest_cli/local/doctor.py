@@ -21,7 +21,7 @@ from abtest_cli.local.errors import LocalStackError
 from abtest_cli.local.model import Check
 from abtest_cli.local.options import LocalOptions
 
-_SYNC = "Install the local extras again: `uv pip sync --require-hashes requirements.txt`."
+_SYNC = "Install the local extras again: `make setup`."
 _MINISTACK = "1.5.33"
 
 

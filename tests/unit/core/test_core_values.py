@@ -105,4 +105,4 @@ def test_unknown_variant_is_refused__with_the_nearest_name() -> None:
 
 def test_nothing_is_guessed__when_no_name_comes_near() -> None:
     assert registry.nearest("zzz", ["exact_match"]) is None
-    assert registry.unknown_name("zzz", []) == "unknown name 'zzz' Known: none."
+    assert registry.unknown_name("zzz", []) == "unknown name 'zzz'. Known: none."

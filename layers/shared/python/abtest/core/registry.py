@@ -44,5 +44,5 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     """Return the sentence for a name nobody knows: what is known, and the nearest guess."""
     listing = sorted(known)
     guess = nearest(name, listing)
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = f"; did you mean {guess!r}?" if guess else "."
     return f"unknown name {name!r}{hint} Known: {', '.join(listing) or 'none'}."
