@@ -74,7 +74,7 @@ def print_estimate(out: Console, test: Mapping[str, Any]) -> None:
     """
     estimate = test["estimate"]
     table = Table(title="Estimate, before anything is spent", title_justify="left", title_style="bold")
-    for name in ("variant", "model", "calls", "input tokens", "output tokens (most)", "cost (most)"):
+    for name in ("variant", "model", "calls", "input tokens (most)", "output tokens (most)", "cost (most)"):
         table.add_column(name, justify="left" if name in ("variant", "model") else "right")
     for row in estimate["by_variant"]:
         table.add_row(

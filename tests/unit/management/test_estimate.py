@@ -35,13 +35,13 @@ def test_calls_and_tokens_are_counted__by_variant() -> None:
     estimate = estimated(a_definition())
 
     terse, wordy = estimate.by_variant
-    # "Capital of " and "?" are 12 characters, a country 8: 2,000 characters over 100 samples.
-    assert (terse.calls, terse.input_tokens, terse.output_tokens_max) == (100, 500, 2_000)
+    # "Capital of " and "?" are 12 characters, a country 8: 2,000 characters over 100 samples; a frame has 32 tokens.
+    assert (terse.calls, terse.input_tokens, terse.output_tokens_max) == (100, 1_000 + 3_200, 2_000)
     assert wordy.input_tokens > terse.input_tokens
     assert estimate.calls == 200
     assert estimate.input_tokens == terse.input_tokens + wordy.input_tokens
     assert estimate.output_tokens_max == 4_000
-    assert terse.cost_usd_max == Decimal("2.5")
+    assert terse.cost_usd_max == Decimal("6.2")
     assert estimate.cost_usd_max == sum(v.cost_usd_max for v in estimate.by_variant)
     assert terse.price_source == "configured"
 
@@ -81,7 +81,7 @@ def test_cap_below_the_upper_bound_is_noted() -> None:
 def test_assumptions_are_named__in_the_notes() -> None:
     notes = " ".join(estimated(a_definition()).notes)
 
-    assert "characters / 4" in notes
+    assert "characters / 2 and 32 a call" in notes
     assert "upper bounds" in notes
     assert "0.2 s a call" in notes
 

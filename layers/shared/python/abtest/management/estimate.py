@@ -14,8 +14,10 @@ from abtest.core.money import total
 from abtest.management import templates
 from abtest.management.model import DatasetSummary, Estimate, VariantEstimate
 
-CHARACTERS_PER_TOKEN = 4
-"""The usual rule of thumb for English text; real tokenizers differ from it by up to a third."""
+CHARACTERS_PER_TOKEN = 2
+"""A lower bound for English, code and numbers; other scripts may take more tokens than half their characters."""
+FRAME_TOKENS = 32
+"""What a chat's frame adds to a call: roles, separators, a default system prompt."""
 ASSUMED_LATENCY_S = 0.2
 """A short answer of a fast model: real runs take longer, never much less."""
 
@@ -60,7 +62,7 @@ def estimate_run(
 
 def _of_variant(name: str, variant: Variant, dataset: DatasetSummary, price_of: PriceOf) -> VariantEstimate:
     live = variant.prompt is not None
-    input_tokens = _prompt_characters(variant, dataset) // CHARACTERS_PER_TOKEN if live else 0
+    input_tokens = _most_input_tokens(variant, dataset) if live else 0
     output_tokens = dataset.rows * variant.parameters.max_tokens if live else 0
     if live:
         usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
@@ -79,6 +81,10 @@ def _of_variant(name: str, variant: Variant, dataset: DatasetSummary, price_of: 
     )
 
 
+def _most_input_tokens(variant: Variant, dataset: DatasetSummary) -> int:
+    return _prompt_characters(variant, dataset) // CHARACTERS_PER_TOKEN + FRAME_TOKENS * dataset.rows
+
+
 def _prompt_characters(variant: Variant, dataset: DatasetSummary) -> int:
     if variant.prompt is None:
         return 0
@@ -91,8 +97,8 @@ def _prompt_characters(variant: Variant, dataset: DatasetSummary) -> int:
 
 def _notes(definition: TestDefinition, cost: Decimal | None, variants: tuple[VariantEstimate, ...]) -> tuple[str, ...]:
     notes = [
-        f"Input tokens are counted as characters / {CHARACTERS_PER_TOKEN}; real counts differ by up to a third.",
-        "Output tokens and cost are upper bounds: every answer at max_tokens.",
+        f"Tokens and cost are upper bounds: input as characters / {CHARACTERS_PER_TOKEN} and {FRAME_TOKENS} a call for "
+        "the chat's frame (scripts other than Latin may exceed it), every answer at max_tokens.",
         f"Duration assumes {ASSUMED_LATENCY_S:g} s a call.",
     ]
     unknown = [v.variant for v in variants if v.cost_usd_max is None]

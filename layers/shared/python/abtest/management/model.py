@@ -102,7 +102,7 @@ class Estimate(Entity):
     """What a run will ask for, before anything is spent.
 
     Args:
-        input_tokens: from characters, about a quarter of them; true counts differ by up to a third.
+        input_tokens: from characters, half of them and some for each call: an upper bound for Latin scripts.
         output_tokens_max: the calls times `max_tokens`: an upper bound.
         cost_usd_max: with those tokens; None when any price is unknown.
         duration_s_at_least: under the providers' calls in flight, at an assumed latency that the notes name.
