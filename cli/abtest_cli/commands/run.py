@@ -5,6 +5,7 @@ Depends on: typer; `abtest_cli.running`, `preparation`, `connection`. Used by: `
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Wishes:
         wait: stay until the verdict.
         output: folder of the report.
         idempotency_key: of the start; None makes one.
+        as_json: nothing but JSON on standard output.
         run_ends_with_command: Ctrl-C ends what the run runs on, so it does not go on.
     """
 
@@ -44,6 +46,7 @@ class Wishes:
     wait: bool = True
     output: Path | None = None
     idempotency_key: str | None = None
+    as_json: bool = False
     run_ends_with_command: bool = False
 
 
@@ -76,7 +79,7 @@ def run(
     from abtest_cli.preparation import prepare
 
     out = console(stderr=as_json)
-    wishes = Wishes(env, yes or as_json, not no_wait, output, idempotency_key)
+    wishes = Wishes(env, yes or as_json, not no_wait, output, idempotency_key, as_json)
     prepared = prepare(file)
     with connect(env) as client:
         result = run_test(client, prepared, wishes, out)
@@ -107,6 +110,8 @@ def run_test(client: ApiClient, prepared: PreparedTest, wishes: Wishes, out: Con
     run_id = str(started["run_id"])
     out.print(f"Run {run_id} has started.", markup=False)
     if not wishes.wait:
+        if wishes.as_json:
+            typer.echo(json.dumps(started))
         out.print(f"Watch it: abtest watch {run_id}{env_option(wishes.environment)}", markup=False)
         return None
     return watched(client, run_id, wishes, out)
