@@ -75,13 +75,15 @@ class Platform:
 
     def wait(self, run_id: str, timeout_s: float = 90, until: Any = None) -> dict[str, Any]:
         """Return the run once it has ended, or once `until(run)` holds."""
-        deadline = time.monotonic() + timeout_s
+        started = time.monotonic()
+        deadline = started + timeout_s
         while True:
             run = self.run(run_id)
             if run["status"] in ENDED or (until is not None and until(run)):
                 return run
             assert time.monotonic() < deadline, f"the run did not end within {timeout_s} s: {run}"
-            time.sleep(0.1)
+            # As the command line does: a look costs the platform something, so a long run is looked at less often.
+            time.sleep(min(1.0, max(0.05, (time.monotonic() - started) / 20)))
 
     def artifact(self, run_id: str, name: str) -> bytes:
         """Return one file of a run."""
