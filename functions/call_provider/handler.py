@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from functools import cache
 from typing import Any
@@ -13,13 +12,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from abtest.adapters.dynamodb.control import StoredRunControl
-from abtest.adapters.http import HttpxTransport
 from abtest.runtime.observability import WARM_UP, count, logger, metrics, tracer
-from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider, parsed_message, run_on
+from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider, parsed_message
 from abtest.runtime.wiring import wiring
-
-MAX_CONNECTIONS = 500
-"""Of one worker; a provider's registration says how many calls are in flight, which is less."""
 
 processor = BatchProcessor(
     event_type=EventType.SQS,
@@ -31,23 +26,19 @@ processor = BatchProcessor(
 @cache
 def _ports() -> CallProviderPorts:
     wired = wiring("call_provider")
-    loop = asyncio.new_event_loop()
-    transport = HttpxTransport(MAX_CONNECTIONS, allow_private=wired.settings.allow_private_base_urls)
-    # Entered for the life of the worker: its connections serve one batch after the other.
-    loop.run_until_complete(transport.__aenter__())
     return CallProviderPorts(
         runs=wired.runs,
         objects=wired.objects,
         queues=wired.queues,
         queue_urls=wired.settings.queue_urls,
         tasks=wired.tasks,
-        transport=transport,
+        transport=wired.transport,
         ledger=wired.ledger,
         control=lambda workspace, run_id: StoredRunControl(wired.runs, workspace, run_id),
         api_key=wired.secrets.key,
         clock=wired.clock,
         jitter=random.SystemRandom().random,
-        run_async=run_on(loop),
+        run_async=wired.event_loop.run_until_complete,
         message_lease_s=wired.settings.message_lease_s,
     )
 

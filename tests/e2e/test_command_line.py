@@ -59,7 +59,9 @@ def small_test(folder: Path, **changes: object) -> Path:
     (folder / "prompts").mkdir()
     for prompt in (EXAMPLE / "prompts").iterdir():
         (folder / "prompts" / prompt.name).write_text(prompt.read_text())
-    (folder / "dataset.jsonl").write_text("".join((EXAMPLE / "dataset.jsonl").read_text().splitlines(keepends=True)[:SAMPLES]))
+    (folder / "dataset.jsonl").write_text(
+        "".join((EXAMPLE / "dataset.jsonl").read_text().splitlines(keepends=True)[:SAMPLES])
+    )
     file = folder / "test.yaml"
     file.write_text(yaml.safe_dump(definition, sort_keys=False))
     return file

@@ -37,7 +37,7 @@ from abtest.management.datasets import freeze_rows
 from abtest.management.model import DatasetKind, Run
 from abtest.providers.model import CallFailure, HttpReply, HttpRequest, ModelPrice, ModelProvider
 from abtest.runtime.steps.bodies import RunBodies
-from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider, run_on
+from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider
 from abtest.runtime.steps.judge_batch import JudgeBatchPorts, judge_batch
 from abtest.runtime.steps.plan_run import PlanRunPorts, plan_run
 
@@ -213,7 +213,7 @@ class StepWorld:
             api_key=self._key,
             clock=self.clock,
             jitter=lambda: 0.0,
-            run_async=run_on(loop),
+            run_async=loop.run_until_complete,
             message_lease_s=30,
         )
 

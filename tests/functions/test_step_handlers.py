@@ -51,6 +51,8 @@ def worker(aws: FakeAws) -> Iterator[tuple[RecordedTasks, RecordedQueue]]:
         loop.run_until_complete(ports.transport.__aexit__(None, None, None))  # type: ignore[attr-defined]
         loop.close()
         handler._ports.cache_clear()
+        wired = wiring("call_provider")
+        del wired.event_loop, wired.transport
 
 
 class RunOverAws:

@@ -83,7 +83,8 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "ministack"],
-        env={**os.environ, **variables},
+        # Node would else leave its compile cache in the machine's temporary folder.
+        env={**os.environ, "NODE_DISABLE_COMPILE_CACHE": "1", **variables},
         stdout=log,
         stderr=log,
         start_new_session=True,
@@ -115,7 +116,8 @@ def run(cdk: Path, variables: Mapping[str, str], *arguments: str) -> None:
     done = subprocess.run(
         [str(node()), str(cdk), *arguments],
         cwd=ROOT,
-        env={**os.environ, **variables},
+        # Node would else leave its compile cache in the machine's temporary folder.
+        env={**os.environ, "NODE_DISABLE_COMPILE_CACHE": "1", **variables},
         capture_output=True,
         text=True,
         timeout=240,

@@ -24,12 +24,19 @@ from abtest.core.clock import SystemClock
 from abtest.runtime.settings import SETTINGS, CommonSettings
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from abtest.adapters.http import HttpxTransport
     from abtest.adapters.queues import SqsBatchQueue
     from abtest.adapters.secrets import ProviderSecrets
     from abtest.adapters.workflow import StepFunctionsTasks, StepFunctionsWorkflow
 
 # Retries of the SDK are few: a step that still fails is retried by Step Functions or its queue.
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=32)
+
+
+_MAX_CONNECTIONS = 500
+"""Of one worker; a provider's registration says how many calls are in flight, which is less."""
 
 
 class Wiring:
@@ -107,6 +114,21 @@ class Wiring:
         from abtest.adapters.secrets import ProviderSecrets
 
         return ProviderSecrets(self.settings.secrets_prefix)
+
+    @cached_property
+    def event_loop(self) -> AbstractEventLoop:
+        """The worker's one event loop, which outlives an invocation."""
+        import asyncio
+
+        return asyncio.new_event_loop()
+
+    @cached_property
+    def transport(self) -> HttpxTransport:
+        """HTTP to providers, entered on the event loop for the life of the worker, so that connections are reused."""
+        from abtest.adapters.http import HttpxTransport
+
+        transport = HttpxTransport(_MAX_CONNECTIONS, allow_private=self.settings.allow_private_base_urls)
+        return self.event_loop.run_until_complete(transport.__aenter__())
 
     def ledger(self, workspace: str) -> DynamoLedger:
         """Return the ledger of a workspace."""

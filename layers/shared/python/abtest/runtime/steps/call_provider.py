@@ -8,7 +8,6 @@ Depends on: management, providers. Used by: `functions/call_provider`.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -274,8 +273,3 @@ def _fail(message: GenerateMessage, error: AbTestError, ports: CallProviderPorts
         # The stop sign carries the reason: what Step Functions keeps of a failed child does not reach FailRun.
         ports.runs.stop(item.workspace, item.run_id, "failed", explained(error))
     ports.tasks.fail(message.task_token, type(error).__name__, error.message)
-
-
-def run_on(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, BatchResult]], BatchResult]:
-    """Return what runs a batch on a loop that outlives it, so that connections are reused by the next."""
-    return loop.run_until_complete
