@@ -16,6 +16,7 @@ from abtest.contracts.steps import GenerateResult
 from abtest.core.errors import (
     BudgetExceededError,
     ConflictError,
+    InvalidInputError,
     MessageUndeliverableError,
     NotFoundError,
     ProviderConfigurationError,
@@ -451,18 +452,26 @@ def test_own_answers_are_found_again__whatever_the_cache(cache: str) -> None:
     assert set(world.provider.asked.values()) == {1}
 
 
-def test_sample_that_the_template_cannot_take_stops_the_run__before_a_call() -> None:
+def test_samples_that_a_template_cannot_take_are_told__before_anything_is_spent() -> None:
     body = definition_body()
     body["variants"]["terse"]["prompt"] = {"user": "{{ country.name }}"}
     world = StepWorld(body, rows(3))
-    world.plan()
 
-    assert world.call() is None
+    with pytest.raises(InvalidInputError, match="3 prompts cannot be made, and nothing was spent") as told:
+        world.plan()
 
-    assert world.tasks.failed[0][1] == "InvalidInputError"
-    assert "has no attribute 'name'" in world.tasks.failed[0][2]
+    assert [issue.line for issue in told.value.issues] == [1, 2, 3]
+    assert all("has no attribute 'name'" in issue.message for issue in told.value.issues)
     assert world.provider.asked.total() == 0
-    assert stop_of(world) == "failed"
+
+
+def test_prompts_that_come_out_empty_are_told__before_anything_is_spent() -> None:
+    body = definition_body()
+    body["variants"]["terse"]["prompt"] = {"user": "{% if country == 'nowhere' %}{{ country }}{% endif %}"}
+    world = StepWorld(body, rows(2))
+
+    with pytest.raises(InvalidInputError, match="the prompt is empty"):
+        world.plan()
 
 
 def test_missing_secret_stops_the_run__before_a_call() -> None:

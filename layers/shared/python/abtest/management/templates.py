@@ -82,6 +82,17 @@ def fixed_text(source: str) -> str:
     return "".join(texts).strip()
 
 
+def only_inserts(source: str) -> bool:
+    """Return whether a template does nothing but insert variables: then every sample that has them can be rendered.
+
+    Raises:
+        InvalidInputError: the syntax is wrong.
+    """
+    compiled(source)
+    plain = (nodes.Output, nodes.TemplateData, nodes.Name)
+    return all(isinstance(node, plain) for node in _ENVIRONMENT.parse(source).find_all(nodes.Node))
+
+
 def render(source: str, inputs: Mapping[str, Any]) -> str:
     """Return the prompt for one sample.
 

@@ -15,8 +15,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from abtest import __version__
 from abtest.contracts import object_keys
+from abtest.contracts.definition import TestDefinition
+from abtest.contracts.records import Sample
 from abtest.contracts.steps import RunInput, Step, WaveState
-from abtest.core.errors import ConflictError, ProviderConfigurationError
+from abtest.core.errors import ConflictError, InputIssue, InvalidInputError, ProviderConfigurationError
+from abtest.management import templates
 from abtest.management.model import Run, RunFrozen, RunPhase, Test, TestStatus
 from abtest.management.planning import PlannedWave, plan_waves
 from abtest.management.ports import BudgetStore, ObjectStore, ProviderDirectory, ProviderFacts, RunStore, TestStore
@@ -24,6 +27,7 @@ from abtest.management.ports import BudgetStore, ObjectStore, ProviderDirectory,
 JSONL = "application/x-ndjson"
 LOOKS_OF_FIXED_DESIGN = 1
 _PARALLEL_WRITES = 16
+_MOST_ISSUES = 100
 _PACKAGES = ("numpy", "scipy", "httpx", "genai-prices")
 
 
@@ -54,6 +58,7 @@ def plan_run(step: RunInput, ports: PlanRunPorts) -> WaveState:
         ConflictError: the run has ended.
         BudgetExceededError: the workspace's budget does not cover the run's cap.
         ProviderConfigurationError: a provider is gone, or its vendor has no queue.
+        InvalidInputError: a prompt cannot be rendered for some samples; nothing was spent.
     """
     run = ports.runs.get(step.workspace, step.run_id)
     if run.status != TestStatus.RUNNING:
@@ -62,6 +67,7 @@ def plan_run(step: RunInput, ports: PlanRunPorts) -> WaveState:
     facts = _providers(step.workspace, test, ports)
     reserved = _reserve(run, test, ports)
     rows = list(ports.objects.lines(object_keys.dataset_rows(step.workspace, test.definition.dataset.version)))
+    _check_prompts(test.definition, rows)
     waves = plan_waves(
         workspace=step.workspace,
         run_id=step.run_id,
@@ -120,6 +126,41 @@ def _reserve(run: Run, test: Test, ports: PlanRunPorts) -> Decimal | None:
     if amount is not None:
         ports.budgets.reserve(run.workspace, run.run_id, amount, ports.workspace_budget_usd)
     return amount
+
+
+def _check_prompts(definition: TestDefinition, rows: Sequence[bytes]) -> None:
+    # Templates that only insert were checked with the definition; what others make of a sample, only rendering tells.
+    prompts = [
+        (f"variants.{name}.prompt.{field}", source)
+        for name, variant in definition.variants.items()
+        if variant.prompt is not None
+        for field, source in (("system", variant.prompt.system), ("user", variant.prompt.user))
+        if source is not None and not templates.only_inserts(source)
+    ]
+    if not prompts:
+        return
+    issues = [
+        issue
+        for number, row in enumerate(map(Sample.model_validate_json, rows), start=1)
+        for path, source in prompts
+        for issue in _prompt_issues(path, source, row, number)
+    ]
+    if issues:
+        error = InvalidInputError(
+            f"{len(issues)} prompts cannot be made, and nothing was spent. The first: {issues[0].sentence()}.",
+            issues[:_MOST_ISSUES],
+        )
+        error.details["what_to_do"] = "Correct the template or the samples, and create the test again."
+        raise error
+
+
+def _prompt_issues(path: str, source: str, sample: Sample, number: int) -> list[InputIssue]:
+    try:
+        prompt = templates.render(source, sample.inputs)
+    except InvalidInputError as error:
+        return [InputIssue(path, f"sample {sample.id!r}: {error.message}", line=number)]
+    blank = InputIssue(path, f"sample {sample.id!r}: the prompt is empty", allowed="text in each prompt", line=number)
+    return [] if prompt.strip() else [blank]
 
 
 def _write(step: RunInput, waves: Sequence[PlannedWave], rows: Sequence[bytes], objects: ObjectStore) -> None:
