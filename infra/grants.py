@@ -72,11 +72,6 @@ def use_key() -> Grant:
     )
 
 
-def decrypt() -> Grant:
-    """Decrypt with the platform's key."""
-    return Grant(("kms:Decrypt",), lambda r: [r.stateful.key.key_arn])
-
-
 def consume_batches() -> Grant:
     """Receive from the vendors' queues."""
     return Grant(_CONSUME, lambda r: [queue.queue_arn for queue in r.queues.values()])

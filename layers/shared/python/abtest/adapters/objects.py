@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from abtest.contracts.object_keys import JSONL
 from abtest.core.errors import NotFoundError, StoreError, StoreThrottledError, StoreUnavailableError
 from abtest.management.ports import Upload
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 Result = TypeVar("Result")
-JSONL = "application/x-ndjson"
 
 
 class S3ObjectStore:

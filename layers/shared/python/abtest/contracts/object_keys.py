@@ -5,6 +5,8 @@ Depends on: nothing. Used by: planning, the workers, the analysis, the API.
 
 from __future__ import annotations
 
+JSONL = "application/x-ndjson"
+"""Media type of rows."""
 ANALYSIS = "analysis.json"
 REPORT = "report.html"
 SAMPLES = "samples.csv"

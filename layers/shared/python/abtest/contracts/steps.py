@@ -12,6 +12,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from abtest.contracts import object_keys
+
+Next = Literal["first_wave", "next_wave", "finish"]
+"""What a look decided; `first_wave` before any look."""
+
 
 class Step(BaseModel):
     """A payload: immutable; fields it does not know are ignored, so that a deployment may add some mid-run."""
@@ -41,7 +46,27 @@ class WaveState(RunInput):
     generate_manifest_key: str
     judge_manifest_key: str
     map_results_prefix: str
-    next: Literal["first_wave", "next_wave", "finish"] = "first_wave"
+    next: Next = "first_wave"
+
+    @classmethod
+    def of(cls, run: RunInput, wave: int, decided: Next = "first_wave") -> WaveState:
+        """Return the state that leads into a wave.
+
+        Args:
+            run: names the run.
+            wave: index from 0.
+            decided: what led there.
+        """
+        workspace, run_id = run.workspace, run.run_id
+        return cls(
+            workspace=workspace,
+            run_id=run_id,
+            wave=wave,
+            generate_manifest_key=object_keys.generate_manifest(workspace, run_id, wave),
+            judge_manifest_key=object_keys.judge_manifest(workspace, run_id, wave),
+            map_results_prefix=object_keys.map_results(workspace, run_id, wave),
+            next=decided,
+        )
 
 
 class GenerateItem(RunInput):

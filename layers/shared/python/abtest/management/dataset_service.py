@@ -60,7 +60,7 @@ class DatasetService:
         self.objects.put(
             object_keys.dataset_rows(workspace, frozen.version),
             b"".join(frozen.lines),
-            content_type="application/x-ndjson",
+            content_type=object_keys.JSONL,
         )
         ready = dataset.model_copy(update={"version": frozen.version, "summary": frozen.summary})
         self.datasets.freeze(ready)

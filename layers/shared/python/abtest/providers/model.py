@@ -63,14 +63,6 @@ REPLAY_PROVIDER = ModelProvider(id="replay", vendor="replay")
 """The provider that always exists: it serves recorded answers."""
 
 
-class ModelConfig(Value):
-    """What a variant asks of a provider: which model, with which sampling parameters."""
-
-    provider: Name
-    model: str = Field(min_length=1, max_length=200)
-    parameters: Parameters = Parameters()
-
-
 class ChatMessage(Value):
     """One rendered message of a conversation."""
 
@@ -145,7 +137,7 @@ class Capabilities(Value):
     """What a vendor's wire format can carry.
 
     Args:
-        parameters: names of the fields of `Parameters` it can send; a test that sets another is refused.
+        parameters: names of the fields of `Parameters` it can send.
         calls_http: False for recorded answers, which need neither prompt nor key.
         default_base_url: the vendor's own address; None when the registration must give one.
     """

@@ -9,10 +9,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
+from abtest.contracts.object_keys import JSONL
 from abtest.core.errors import NotFoundError
 from abtest.management.ports import Upload
-
-JSONL = "application/x-ndjson"
 
 
 class MemoryObjectStore:

@@ -15,7 +15,6 @@ from abtest.management.model import RunFrozen
 from abtest.management.ports import ObjectStore
 
 Row = TypeVar("Row", bound=Record)
-JSONL = "application/x-ndjson"
 
 
 class RunBodies:
@@ -87,4 +86,6 @@ class RunBodies:
         return [model.model_validate_json(line) for line in self._objects.get(key).splitlines()]
 
     def _write(self, key: str, rows: Iterable[Record]) -> None:
-        self._objects.put(key, b"".join(row.model_dump_json().encode() + b"\n" for row in rows), content_type=JSONL)
+        self._objects.put(
+            key, b"".join(row.model_dump_json().encode() + b"\n" for row in rows), content_type=object_keys.JSONL
+        )

@@ -24,7 +24,6 @@ from abtest.management.model import Run, RunFrozen, RunPhase, Test, TestStatus
 from abtest.management.planning import PlannedWave, plan_waves
 from abtest.management.ports import BudgetStore, ObjectStore, ProviderDirectory, ProviderFacts, RunStore, TestStore
 
-JSONL = "application/x-ndjson"
 LOOKS_OF_FIXED_DESIGN = 1
 _PARALLEL_WRITES = 16
 _MOST_ISSUES = 100
@@ -87,19 +86,7 @@ def plan_run(step: RunInput, ports: PlanRunPorts) -> WaveState:
         "verdicts_total": sum(item.size for wave in waves for item in wave.judge) * len(test.definition.variants),
     }
     ports.runs.update(run.model_copy(update=planned))
-    return wave_state(step, 0)
-
-
-def wave_state(step: RunInput, wave: int) -> WaveState:
-    """Return the state that leads into a wave."""
-    return WaveState(
-        workspace=step.workspace,
-        run_id=step.run_id,
-        wave=wave,
-        generate_manifest_key=object_keys.generate_manifest(step.workspace, step.run_id, wave),
-        judge_manifest_key=object_keys.judge_manifest(step.workspace, step.run_id, wave),
-        map_results_prefix=object_keys.map_results(step.workspace, step.run_id, wave),
-    )
+    return WaveState.of(step, 0)
 
 
 def _providers(workspace: str, test: Test, ports: PlanRunPorts) -> dict[str, ProviderFacts]:
@@ -172,7 +159,7 @@ def _write(step: RunInput, waves: Sequence[PlannedWave], rows: Sequence[bytes], 
         bodies[object_keys.generate_manifest(step.workspace, step.run_id, wave.wave)] = _jsonl(wave.generate)
         bodies[object_keys.judge_manifest(step.workspace, step.run_id, wave.wave)] = _jsonl(wave.judge)
     with ThreadPoolExecutor(_PARALLEL_WRITES) as pool:
-        list(pool.map(lambda pair: objects.put(pair[0], pair[1], content_type=JSONL), bodies.items()))
+        list(pool.map(lambda pair: objects.put(pair[0], pair[1], content_type=object_keys.JSONL), bodies.items()))
 
 
 def _freeze(

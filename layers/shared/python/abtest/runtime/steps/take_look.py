@@ -11,7 +11,6 @@ from abtest.contracts.steps import WaveState
 from abtest.core.errors import RunCancelledError
 from abtest.management.ports import ObjectStore, RunStore
 from abtest.runtime.steps.bodies import RunBodies
-from abtest.runtime.steps.plan_run import wave_state
 
 
 def take_look(state: WaveState, runs: RunStore, objects: ObjectStore) -> WaveState:
@@ -24,5 +23,5 @@ def take_look(state: WaveState, runs: RunStore, objects: ObjectStore) -> WaveSta
         raise RunCancelledError("The run was asked to stop; what was answered is kept.")
     waves = len(RunBodies(objects, state.workspace, state.run_id).frozen().batches_by_wave)
     if state.wave + 1 < waves:
-        return wave_state(state, state.wave + 1).model_copy(update={"next": "next_wave"})
+        return WaveState.of(state, state.wave + 1, "next_wave")
     return state.model_copy(update={"next": "finish"})
