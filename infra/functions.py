@@ -68,6 +68,15 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         ),
     ),
     FunctionSpec(
+        folder="plan_analysis",
+        summary="Plans tests: samples, power, cost.",
+        memory_mb=1769,
+        timeout_s=29,
+        layers=(STATISTICS,),
+        # A finished run can be the pilot of a plan.
+        grants=(grants.use_key(), grants.read_items(), *grants.read_objects("runs")),
+    ),
+    FunctionSpec(
         folder="plan_run",
         summary="Reserves the budget, cuts the dataset into waves and batches, writes the manifests.",
         memory_mb=1024,
@@ -104,9 +113,16 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         folder="take_look",
-        summary="Decides whether another wave follows.",
-        memory_mb=1024,
-        grants=(grants.use_key(), grants.read_items(), grants.write_items(), *grants.read_objects("runs")),
+        summary="Applies the declared design after a wave: another wave, or the end.",
+        memory_mb=1769,
+        layers=(STATISTICS,),
+        grants=(
+            grants.use_key(),
+            grants.read_items(),
+            grants.write_items(),
+            *grants.read_objects("runs"),
+            *grants.write_objects("runs"),
+        ),
     ),
     FunctionSpec(
         folder="finish_run",

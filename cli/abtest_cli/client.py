@@ -135,6 +135,10 @@ class ApiClient:
         """Return where a run stands."""
         return self._request("GET", f"/v1/runs/{run_id}")
 
+    def analysis(self, run_id: str) -> JsonObject:
+        """Return the analysis of a completed run."""
+        return self._request("GET", f"/v1/runs/{run_id}/analysis")
+
     def cancel_run(self, run_id: str) -> JsonObject:
         """Ask a run to stop."""
         return self._request("POST", f"/v1/runs/{run_id}/cancel")

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from abtest.core.errors import AbTestError, InvalidInputError
-from abtest_cli.commands import demo, initialise, login, reference, run, runs, stack
+from abtest_cli.commands import analyze, demo, initialise, login, power, reference, run, runs, stack
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _DEBUG = "--debug"
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, login, initialise, run, runs, reference):
+for module in (demo, stack, login, initialise, run, runs, analyze, power, reference):
     module.register(app)
 
 
@@ -105,4 +105,7 @@ def _unexpected(error: Exception) -> int:
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal or log cannot show must not end the command.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run_cli(sys.argv[1:]))

@@ -8,17 +8,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from abtest.core.duration import duration_text
 from abtest.core.errors import AbTestError, InvalidInputError
 from abtest.core.money import dollars
 
 MAX_SHOWN_ISSUES = 50
 LOG_COLUMNS = 120
+_SYMBOLS = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "␡"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+seconds = duration_text
+"""A duration for a person."""
+
+
+def escape(text: str) -> str:
+    """Return a text from outside as a terminal may show it: no markup, and no control character that acts."""
+    return escape_markup(text.translate(_SYMBOLS))
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -27,15 +37,6 @@ def console(*, stderr: bool = False) -> Console:
     # A log has no width of its own; 80 columns would cut the tables.
     width = None if stream.isatty() else LOG_COLUMNS
     return Console(file=stream, width=width, highlight=False, soft_wrap=True)
-
-
-def seconds(value: float) -> str:
-    """Return a duration for a person: `0.4 s`, `37 s`, `12 min`, `3.5 h`."""
-    if value < 10:
-        return f"{value:.1f} s"
-    if value < 120:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
 def money(raw: Any) -> Decimal | None:
@@ -101,6 +102,20 @@ def _totals(estimate: Mapping[str, Any]) -> str:
             f"finds a difference of {100 * float(estimate['detectable_effect']):.1f} points four times in five"
         )
     return "; ".join(parts) + "."
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file a person asked for.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    from abtest_cli.errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def interactive() -> bool:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-PHASES = ("generate", "judge", "analyse")
 _LINE_EVERY_S = 2.0
 _LINE_EVERY_SHARE = 0.1
 """A line comes after this share of the time so far, so that the log of a long run stays short."""
@@ -41,9 +40,13 @@ def steps_of(run: Mapping[str, Any]) -> tuple[Step, ...]:
     """Return the phases of a run as the API shows it."""
     progress = run["progress"]
     analysed = int(run["phase"] == "done" and run["status"] == "COMPLETED")
+    looks = int(run.get("looks_planned") or 0)
+    # A fixed design has one look, which is the analysis itself.
+    look = (Step("look", int(run.get("looks_taken") or 0), looks),) if looks > 1 else ()
     return (
         Step("generate", int(progress["responses"]["done"]), int(progress["responses"]["total"])),
         Step("judge", int(progress["verdicts"]["done"]), int(progress["verdicts"]["total"])),
+        *look,
         Step("analyse", analysed, 1),
     )
 
@@ -80,7 +83,8 @@ class PlainProgress:
                 self._began.setdefault(step.phase, (moment, step.done))
             if step.done == self._shown.get(step.phase, 0):
                 continue
-            if step.finished or moment - self._last >= max(_LINE_EVERY_S, _LINE_EVERY_SHARE * (moment - self._started)):
+            pause = max(_LINE_EVERY_S, _LINE_EVERY_SHARE * (moment - self._started))
+            if step.finished or step.phase == "look" or moment - self._last >= pause:
                 self._shown[step.phase] = step.done
                 self._last = moment
                 self._write(self._line(step, moment, run))
@@ -91,6 +95,8 @@ class PlainProgress:
         line = f"{step.phase}: {step.done:,} of {step.total:,}"
         if step.phase == "analyse":
             return f"{step.phase}: done"
+        if step.phase == "look":
+            return line
         if elapsed_s > 0 and step.done > before:
             rate = (step.done - before) / elapsed_s
             line += f", {rate:.1f} a second"

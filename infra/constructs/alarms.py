@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 RUNBOOK = "docs/operations.md#{anchor}"
 PERIOD_S = 300
-THROTTLED = ("api", "call_provider")
-"""Functions whose throttles matter: people wait for one, batches for the other."""
+THROTTLED = ("api", "plan_analysis", "call_provider")
+"""Functions whose throttles matter: people wait for the first two, batches for the last."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""The HTTP API: one function behind three doors.
+"""The HTTP API: three doors, and behind them one function for everything but what needs the statistics layer.
 
 `GET /v1/health` is open; `/v1/*` wants a token of the user pool; `/service/v1/*` wants a request signed with AWS
-credentials. Which route a path is, is the function's business: a new route needs no change here.
+credentials. Which route a path is, is the API function's business: a new route needs no change here. A route of another
+function is written out, which goes before the one that takes every path.
 
 Depends on: aws-cdk-lib. Used by: `infra.stacks.service`.
 """
@@ -23,6 +24,7 @@ from infra.resources import StatefulResources
 HEALTH_PATH = "/v1/health"
 PEOPLE_PATH = "/v1/{proxy+}"
 SERVICES_PATH = "/service/v1/{proxy+}"
+POWER_PATH = "/v1/analysis/power"
 
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
@@ -48,7 +50,8 @@ class Api(Construct):
         construct_id: its name there.
         config: the environment.
         stateful: the user pool.
-        handler: answers every route.
+        handler: answers every route but the planner's.
+        planner: answers the plans of tests.
         log_group: gets one line for each request.
     """
 
@@ -60,6 +63,7 @@ class Api(Construct):
         config: EnvironmentConfig,
         stateful: StatefulResources,
         handler: lambda_.IFunction,
+        planner: lambda_.IFunction,
         log_group: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -73,11 +77,15 @@ class Api(Construct):
         people = authorizers.HttpJwtAuthorizer(
             "People", stateful.issuer, jwt_audience=[stateful.user_pool_client.user_pool_client_id]
         )
-        integration = integrations.HttpLambdaIntegration("Function", handler)
-        for path, method, authorizer in (
-            (HEALTH_PATH, apigw.HttpMethod.GET, apigw.HttpNoneAuthorizer()),
-            (PEOPLE_PATH, apigw.HttpMethod.ANY, people),
-            (SERVICES_PATH, apigw.HttpMethod.ANY, authorizers.HttpIamAuthorizer()),
+        services = authorizers.HttpIamAuthorizer()
+        every = integrations.HttpLambdaIntegration("Function", handler)
+        plans = integrations.HttpLambdaIntegration("Planner", planner)
+        for path, method, authorizer, integration in (
+            (HEALTH_PATH, apigw.HttpMethod.GET, apigw.HttpNoneAuthorizer(), every),
+            (PEOPLE_PATH, apigw.HttpMethod.ANY, people, every),
+            (SERVICES_PATH, apigw.HttpMethod.ANY, services, every),
+            (POWER_PATH, apigw.HttpMethod.POST, people, plans),
+            (f"/service{POWER_PATH}", apigw.HttpMethod.POST, services, plans),
         ):
             self.api.add_routes(path=path, methods=[method], integration=integration, authorizer=authorizer)
         self.stage = apigw.CfnStage(

@@ -68,6 +68,7 @@ class ServiceStack(Stack):
             config=config,
             stateful=stateful,
             handler=self.functions["api"].function,
+            planner=self.functions["plan_analysis"].function,
             log_group=self._log_group("ApiAccessLog"),
         )
         Daily(

@@ -111,13 +111,14 @@ class Answer:
     body: Any
 
 
-def call(method: str, path: str, **options: Any) -> Answer:
+def call(method: str, path: str, *, folder: str = "api", **options: Any) -> Answer:
     """Invoke the API's handler and return what API Gateway would send.
 
     Args:
+        folder: of another function that answers a part of the API.
         options: of `api_event`.
     """
-    raw = load_handler("api").lambda_handler(api_event(method, path, **options), LambdaContext())
+    raw = load_handler(folder).lambda_handler(api_event(method, path, **options), LambdaContext())
     headers = {name.lower(): value for name, value in (raw.get("headers") or {}).items()}
     assert isinstance(raw["body"], str)
     assert raw["isBase64Encoded"] is False

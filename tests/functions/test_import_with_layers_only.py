@@ -32,6 +32,13 @@ check_base_url("http://127.0.0.1/v1", allow_private=True)
 openai = ModelProvider(id="openai", vendor="openai_chat")
 price_of(openai, "gpt-4o", Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
 """,
+    "plan_analysis": """
+from abtest.analytics.power_plan import plan_power
+from abtest.analytics.power_request import PowerRequest
+assert plan_power(PowerRequest(metric="mean", sd_difference=1, effect=0.5)).samples == 34
+import sys
+assert "scipy.stats" not in sys.modules
+""",
     "call_provider": """
 from abtest.core import registry
 from abtest.providers import vendors

@@ -38,6 +38,12 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         folder("runs"): {"s3:GetObject"},
         MACHINE: {"states:StartExecution"},
     },
+    "plan_analysis": {
+        KEY: USE_KEY,
+        TABLE: READ,
+        BUCKET: {"s3:ListBucket"},
+        folder("runs"): {"s3:GetObject"},
+    },
     "plan_run": {
         KEY: USE_KEY,
         TABLE: READ | WRITE,
@@ -68,7 +74,7 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         KEY: USE_KEY,
         TABLE: READ | WRITE,
         BUCKET: {"s3:ListBucket"},
-        folder("runs"): {"s3:GetObject"},
+        folder("runs"): {"s3:GetObject", "s3:PutObject"},
     },
     "finish_run": {
         KEY: USE_KEY,

@@ -73,8 +73,18 @@ def test_every_function_runs_where_its_layers_were_built_for(environment: Enviro
         assert layers == {"<LayersShared>", *(bundled if environment.config.bundle_dependencies else ())}
 
 
-def test_the_api_gives_up_before_its_gateway(environment: Environment) -> None:
-    assert function(environment, "api")["Timeout"] < 30
+@pytest.mark.parametrize("folder", ["api", "plan_analysis"])
+def test_the_api_gives_up_before_its_gateway(environment: Environment, folder: str) -> None:
+    assert function(environment, folder)["Timeout"] < 30
+
+
+def test_plans_go_to_the_function_with_the_statistics(environment: Environment) -> None:
+    integrations = environment.properties("AWS::ApiGatewayV2::Integration")
+    for route in environment.properties("AWS::ApiGatewayV2::Route").values():
+        (integration,) = (i for name, i in integrations.items() if f"<{name}>" in environment.text(route["Target"]))
+        planner = route["RouteKey"].endswith("/v1/analysis/power")
+        expected = "<FunctionsPlanAnalysisFunction.Arn>" if planner else "<FunctionsApiFunction.Arn>"
+        assert environment.text(integration["IntegrationUri"]) == expected
 
 
 def test_only_health_is_open(environment: Environment) -> None:
@@ -83,6 +93,8 @@ def test_only_health_is_open(environment: Environment) -> None:
         "GET /v1/health": "NONE",
         "ANY /v1/{proxy+}": "JWT",
         "ANY /service/v1/{proxy+}": "AWS_IAM",
+        "POST /v1/analysis/power": "JWT",
+        "POST /service/v1/analysis/power": "AWS_IAM",
     }
     (authorizer,) = environment.properties("AWS::ApiGatewayV2::Authorizer").values()
     configuration = authorizer["JwtConfiguration"]

@@ -115,7 +115,8 @@ def test_every_function_dead_letter_queue_and_failure_is_watched(environment: En
     dead = [name for name in environment.resources("AWS::SQS::Queue") if name.endswith(("DeadLetters", "Failures"))]
     assert {("ApproximateNumberOfMessagesVisible", f"<{name}.QueueName>") for name in dead} <= watched
     assert {(metric, "<LifecycleMachine>") for metric in ("ExecutionsFailed", "ExecutionsTimedOut")} <= watched
-    assert {("5xx", "<HttpApi>"), ("Throttles", "<FunctionsApiFunction>")} <= {
+    waited_for = {("Throttles", f"<Functions{name}Function>") for name in ("Api", "PlanAnalysis", "CallProvider")}
+    assert {("5xx", "<HttpApi>"), *waited_for} <= {
         (metric, dimension.replace("HttpApiApi", "HttpApi")) for metric, dimension in watched
     }
 

@@ -92,7 +92,7 @@ def test_queues_and_topic_are_encrypted_with_the_key(environment: Environment) -
 
 def test_every_log_is_encrypted_and_ends(environment: Environment) -> None:
     logs = environment.properties("AWS::Logs::LogGroup")
-    assert len(logs) == 11
+    assert len(logs) == 12
     for log in logs.values():
         assert environment.text(log["KmsKeyId"]) == KEY
         assert log["RetentionInDays"] == environment.config.log_retention_days

@@ -28,8 +28,8 @@ WORKERS: Mapping[str, int] = {
     "finish_run": 1,
     "plan_run": 1,
 }
-"""How many workers of each function, by folder, in the order of their cost. Functions that only serve failures and
-schedules stay cold."""
+"""How many workers of each function, by folder, in the order of their cost. Functions that serve failures,
+schedules and plans stay cold."""
 
 _FUNCTIONS_AT_ONCE = 2
 _EVENT = json.dumps({"warm": True}).encode()

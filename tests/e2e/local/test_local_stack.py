@@ -104,8 +104,15 @@ def test_stack_survives_what_happens_to_it__and_serves_again(options: LocalOptio
     tokens = sign_in(first.idp_endpoint_url, first.user_pool_client_id, first.username, first.password)
     with httpx.Client(trust_env=False, timeout=30) as client:
         assert client.get(f"{first.api_url}/v1/providers").status_code == 401
-        answer = client.get(f"{first.api_url}/v1/providers", headers={"Authorization": f"Bearer {tokens.access_token}"})
+        signed_in = {"Authorization": f"Bearer {tokens.access_token}"}
+        answer = client.get(f"{first.api_url}/v1/providers", headers=signed_in)
         assert answer.status_code == 200
+        # A route of its own function goes before the one that takes every path, and has the same doors.
+        plan = {"metric": "proportion", "discordance": 0.2, "effect": 0.05}
+        assert client.post(f"{first.api_url}/v1/analysis/power", json=plan).status_code == 401
+        assert client.post(f"{first.api_url}/service/v1/analysis/power", json=plan).status_code == 403
+        planned = client.post(f"{first.api_url}/v1/analysis/power", json=plan, headers=signed_in)
+        assert (planned.status_code, planned.json()["samples"]) == (200, 658)
     assert status(options.home).state == "running"
 
     assert up(options).note == "already running"

@@ -100,7 +100,7 @@ def test_clustered_samples__are_decided_by_the_clustered_test() -> None:
     scores = binary(both=6, only_a=2, only_b=12, neither=4)
     result = analysed(plan_of(), scores, [f"doc{i % 8}" for i in range(24)])
     comparison = result.primary("few_shot")
-    assert comparison.test == "clustered_t"
+    assert comparison.test == "clustered_t_cr2"
     assert comparison.clusters == 8
     assert comparison.mcnemar is not None
     assert comparison.mcnemar.p_value != comparison.p_value

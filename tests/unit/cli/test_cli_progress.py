@@ -98,3 +98,12 @@ def test_watching_ends_with_the_run__phases_are_timed() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.44, "0.4 s"), (37, "37 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_durations_are_short__for_a_person(value: float, text: str) -> None:
     assert seconds(value) == text
+
+
+def test_looks_are_shown__design_has_several() -> None:
+    lines: list[str] = []
+    view = PlainProgress(lines.append, Clock())
+    run = run_item("RUNNING", "generating", 4, 4) | {"looks_planned": 5, "looks_taken": 2}
+    view.update(run)
+    assert "look: 2 of 5" in lines
+    assert not any("left" in line for line in lines if line.startswith("look"))

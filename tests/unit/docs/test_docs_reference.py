@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from abtest.analytics import power_request
 from abtest.analytics.model import Outcome as Decision
 from abtest.analytics.model import Status
 from abtest.contracts import definition, records
@@ -39,6 +40,12 @@ FIELDS: list[tuple[str, str, type[BaseModel]]] = [
     ("test-definition.md", "Sample", records.Sample),
     ("test-definition.md", "Recording", records.Recording),
     ("providers.md", "Providers", ModelProvider),
+    ("planning.md", "The request", power_request.PowerRequest),
+    ("planning.md", "Clusters", power_request.ClusterPlan),
+    ("planning.md", "Judges", power_request.JudgePlan),
+    ("planning.md", "Answers", power_request.ResamplePlan),
+    ("planning.md", "Looks", power_request.LookPlan),
+    ("planning.md", "Cost and time", power_request.RunningCost),
 ]
 
 
@@ -120,7 +127,8 @@ def test_vendors__have_a_section() -> None:
 def routes() -> dict[str, tuple[str, int]]:
     """Route to the least role and the status of success, as the source says."""
     found = {}
-    for file in sorted((ROOT / "functions/api/routes").glob("[a-z]*.py")):
+    functions = ROOT / "functions"
+    for file in (*sorted((functions / "api/routes").glob("[a-z]*.py")), functions / "plan_analysis/handler.py"):
         for function in ast.parse(file.read_text(encoding="utf-8")).body:
             if not isinstance(function, ast.FunctionDef):
                 continue
@@ -189,13 +197,18 @@ def test_lifecycle__every_step_is_drawn() -> None:
 
 
 def test_statistics__have_name_formula_and_source() -> None:
-    from abtest.analytics import statistics
+    from abtest.analytics import planning, sequential, statistics
 
+    page = {h: text for path in sorted((DOCS / "statistics").glob("*.md")) for h, text in sections(path).items()}
+    for package in (statistics, sequential, planning):
+        for name in registry.names(package):
+            method = registry.load(package, name, "STATISTIC")
+            assert f"`{method.formula}`" in page[method.name], name
+            assert re.split(r"[;,:(]", method.source)[0].strip() in page[method.name].replace("*", ""), name
+
+
+def test_decisions_and_statuses__are_explained() -> None:
     page = sections(DOCS / "statistics.md")
-    for name in registry.names(statistics):
-        method = registry.load(statistics, name, "STATISTIC")
-        assert f"`{method.formula}`" in page[method.name], name
-        assert re.split(r"[;,:(]", method.source)[0].strip() in page[method.name].replace("*", ""), name
     assert set(table(page["Degenerate cases"])) == set(get_args(Status))
     for outcome in get_args(Decision):
         assert f"`{outcome}`" in page["The decision"], outcome

@@ -198,7 +198,7 @@ def test_bar_stays_inside_its_axis__and_knows_which_side_is_better() -> None:
     assert (bar.tone, bar.word, bar.left, bar.right) == ("better", "better", "worse", "better")
     latency = next(interval_bar(c) for c in result.comparisons if c.metric == "latency_ms")
     assert (latency.left, latency.right, latency.tone, latency.word) == ("better", "worse", "none", "same")
-    assert latency.note == "every pair differs alike, so there is no spread"
+    assert latency.note == "no pair differs, so no interval"
 
 
 def partial(**given: Any) -> PartialRun:

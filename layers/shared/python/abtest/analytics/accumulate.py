@@ -1,6 +1,7 @@
-"""Sufficient statistics of a run: built a batch at a time, added, and never a row kept.
+"""What the analysis needs of a run: built a batch at a time and added.
 
-Only four numbers an answer stay as arrays (latency, tokens, cost), because percentiles need them.
+Counts and money are sums. Of each answer its numbers stay, 8 bytes a metric, because quantiles, slices and the tests
+of one sample's difference need them; no text is kept.
 
 Depends on: numpy, `abtest.analytics.statistics`. Used by: `abtest.analytics.service`, the workers that analyse.
 """
@@ -18,14 +19,17 @@ from typing import TypeVar
 import numpy as np
 
 from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan
-from abtest.analytics.statistics.clustered_mean import ClusteredMean
+from abtest.analytics.plan import RATE_METRICS
+from abtest.analytics.scores import SampleScores, ScoredBatch
 from abtest.analytics.statistics.coverage import Tally, added
 from abtest.analytics.statistics.descriptive import Observations
-from abtest.analytics.statistics.mcnemar import McNemar
-from abtest.analytics.statistics.paired_mean import Scores
+from abtest.analytics.tables import Values
 from abtest.contracts.records import ModelResponse, Sample, Verdict
 
-K = TypeVar("K", bound=tuple[str, str] | str)
+REFUSALS = ("refused", "filtered")
+NOT_THE_PROVIDERS_FAULT = ("budget", "cancelled")
+MOST_WORD_CHARACTERS = 60
+"""A longer text in a sample's metadata is prose, not a slice."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,12 @@ class RunStatistics:
     Args:
         asked: samples.
         variants: variant to what it did.
-        pairs: (treatment, metric) to its paired scores with the control.
-        tables: (treatment, binary metric) to its counts with the control.
+        scored: the scores, a batch each, in no order.
     """
 
     asked: int = 0
     variants: Mapping[str, VariantStatistics] = field(default_factory=dict)
-    pairs: Mapping[tuple[str, str], ClusteredMean] = field(default_factory=dict)
-    tables: Mapping[tuple[str, str], McNemar] = field(default_factory=dict)
+    scored: tuple[ScoredBatch, ...] = ()
 
     @classmethod
     def of_batch(
@@ -121,24 +123,19 @@ class RunStatistics:
         """
         batch = _Batch(plan, samples, responses, verdicts)
         variants = {variant: batch.variant(variant) for variant in plan.variants}
-        pairs: dict[tuple[str, str], ClusteredMean] = {}
-        tables: dict[tuple[str, str], McNemar] = {}
-        for treatment in plan.treatments:
-            for metric in plan.metrics:
-                a, b = batch.values[plan.control, metric], batch.values[treatment, metric]
-                complete = ~(np.isnan(a) | np.isnan(b))
-                pairs[treatment, metric] = ClusteredMean.of(a[complete], b[complete], batch.clusters(complete))
-                if plan.is_binary(metric):
-                    tables[treatment, metric] = McNemar.of(a[complete], b[complete])
-        return cls(len(samples), variants, pairs, tables)
+        return cls(len(samples), variants, (batch.scored(),))
 
     def __add__(self, other: RunStatistics) -> RunStatistics:
         return RunStatistics(
             self.asked + other.asked,
             _united(self.variants, other.variants, VariantStatistics()),
-            _united(self.pairs, other.pairs, ClusteredMean()),
-            _united(self.tables, other.tables, McNemar()),
+            self.scored + other.scored,
         )
+
+    @property
+    def scores(self) -> SampleScores:
+        """The scores of all batches, aligned by sample; made anew at each call."""
+        return SampleScores.joined(self.scored)
 
     @classmethod
     def merge(cls, parts: Iterable[RunStatistics]) -> RunStatistics:
@@ -149,10 +146,21 @@ class RunStatistics:
         return level[0]
 
 
-T = TypeVar("T", MeanOfScores, Observations, VariantStatistics, ClusteredMean, McNemar)
+def scored_batch(plan: AnalysisPlan, samples: Sequence[Sample], verdicts: Iterable[Verdict]) -> ScoredBatch:
+    """Return the judges' scores of one batch, for a look that needs no response.
+
+    Args:
+        plan: names variants and judges.
+        samples: the batch.
+        verdicts: of all judges and variants, in any order.
+    """
+    return _Batch(plan, samples, {}, verdicts).scored()
 
 
-def _united(one: Mapping[K, T], other: Mapping[K, T], nothing: T) -> dict[K, T]:
+T = TypeVar("T", MeanOfScores, Observations, VariantStatistics)
+
+
+def _united(one: Mapping[str, T], other: Mapping[str, T], nothing: T) -> dict[str, T]:
     names = list(dict.fromkeys([*one, *other]))
     return {name: one.get(name, nothing) + other.get(name, nothing) for name in names}
 
@@ -170,7 +178,8 @@ class _Batch:
         self.plan = plan
         self.samples = samples
         self.rows = {sample.id: row for row, sample in enumerate(samples)}
-        self.values = {(v, m): np.full(len(samples), np.nan) for v in plan.variants for m in plan.metrics}
+        metrics = (*plan.metrics, *RATE_METRICS)
+        self.values = {(v, m): np.full(len(samples), np.nan) for v in plan.variants for m in metrics}
         self.responses: dict[str, dict[str, ModelResponse]] = {
             variant: {response.sample_id: response for response in responses.get(variant, ())}
             for variant in plan.variants
@@ -183,8 +192,12 @@ class _Batch:
     def _read_responses(self, variant: str) -> None:
         for sample_id, response in self.responses[variant].items():
             row = self.rows.get(sample_id)
-            if row is None or response.outcome == "failed":
+            if row is None or response.failure_reason in NOT_THE_PROVIDERS_FAULT:
                 continue
+            self.values[variant, "error_rate"][row] = float(response.outcome == "failed")
+            if response.outcome == "failed":
+                continue
+            self.values[variant, "refusal_rate"][row] = float(response.outcome in REFUSALS)
             usage = response.usage
             quantities = (
                 response.latency_ms,
@@ -198,21 +211,30 @@ class _Batch:
 
     def _read_verdicts(self, verdicts: Iterable[Verdict]) -> None:
         primary = self.plan.primary_metric
+        binary = {judge.name for judge in self.plan.judges if judge.binary}
         for verdict in verdicts:
             column = self.values.get((verdict.variant, verdict.judge))
-            if column is None or verdict.judge in OPERATIONAL_UNITS:
+            if column is None or verdict.judge in (*OPERATIONAL_UNITS, *RATE_METRICS):
                 raise ValueError(f"a verdict of {verdict.judge!r} on {verdict.variant!r} does not belong to this test")
             row = self.rows.get(verdict.sample_id)
             if row is None:
                 continue
             if verdict.status == "scored" and verdict.score is not None:
+                if verdict.judge in binary and verdict.score not in (0, 1):
+                    raise ValueError(f"the binary metric {verdict.judge!r} has scores other than 0 and 1")
                 column[row] = verdict.score
             if verdict.judge == primary:
                 self.verdicts[verdict.variant, verdict.sample_id] = verdict.status
 
-    def clusters(self, complete: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[str | None]:
-        """Return the cluster of every complete pair."""
-        return [sample.cluster for sample, both in zip(self.samples, complete, strict=True) if both]
+    def scored(self) -> ScoredBatch:
+        """Return the scores, with what each sample belongs to."""
+        facts = list(dict.fromkeys(name for sample in self.samples for name in sample.metadata))
+        return ScoredBatch(
+            names=tuple(sample.id for sample in self.samples),
+            values=self.values,
+            clusters=tuple(sample.cluster for sample in self.samples),
+            slices={name: tuple(_word(sample.metadata.get(name)) for sample in self.samples) for name in facts},
+        )
 
     def variant(self, variant: str) -> VariantStatistics:
         """Return what one variant did."""
@@ -266,6 +288,16 @@ class _Batch:
         )
 
 
-def _mean(values: Scores) -> MeanOfScores:
+def _word(fact: object) -> str | None:
+    """Return a fact about a sample as a word to slice by; None where it is none."""
+    if isinstance(fact, bool):
+        return "true" if fact else "false"
+    if isinstance(fact, str | int):
+        word = str(fact)
+        return word if word and len(word) <= MOST_WORD_CHARACTERS else None
+    return None
+
+
+def _mean(values: Values) -> MeanOfScores:
     present = values[~np.isnan(values)]
     return MeanOfScores(int(present.size), float(present.mean())) if present.size else MeanOfScores()

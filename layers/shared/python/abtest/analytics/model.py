@@ -12,22 +12,55 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from abtest.analytics.plan import OPERATIONAL_UNITS, AnalysisModel, AnalysisPlan, JudgeMetric, Unit
+from abtest.analytics.instrument import Agreement, LengthControlled, PositionBias, RankedVariant, Ranking
+from abtest.analytics.plan import (
+    OPERATIONAL_UNITS,
+    AnalysisModel,
+    AnalysisPlan,
+    GuardrailPlan,
+    GuardrailStatistic,
+    JudgeMetric,
+    LookPosition,
+    Unit,
+)
+from abtest.analytics.status import Number, Probability, Status
+from abtest.analytics.summaries import (
+    Coverage,
+    Description,
+    MetricSummary,
+    VariantCoverage,
+    VariantSummary,
+)
 
 __all__ = [
     "OPERATIONAL_UNITS",
+    "Agreement",
     "AnalysisModel",
     "AnalysisPlan",
     "AnalysisResult",
+    "BayesianView",
     "Comparison",
     "Coverage",
     "Decision",
     "Description",
+    "GuardrailPlan",
+    "GuardrailResult",
+    "Insight",
     "JudgeMetric",
+    "LengthControlled",
+    "LookPosition",
     "McNemarTable",
     "Method",
     "MetricSummary",
+    "Number",
     "Outcome",
+    "PositionBias",
+    "Probability",
+    "RankedVariant",
+    "Ranking",
+    "Sensitivity",
+    "SensitivityTest",
+    "SliceEffect",
     "Status",
     "TestName",
     "Unit",
@@ -35,107 +68,11 @@ __all__ = [
     "VariantSummary",
 ]
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Probability = Annotated[float, Field(gt=0, le=1)]
 
-Status = Literal["ok", "no_data", "too_few", "constant", "one_cluster", "no_discordant_pairs"]
-"""Whether a comparison has its numbers:
-
-`ok`; `no_data`: no pair; `too_few`: one pair, no spread; `constant`: every pair (or every cluster) differs by the same
-amount, so a t test does not exist; `one_cluster`: all pairs belong together; `no_discordant_pairs`: the variants never
-disagreed, p is 1 by convention.
-"""
-TestName = Literal["exact_mcnemar", "paired_t", "clustered_t"]
-Outcome = Literal["ship_treatment", "keep_control", "undecided"]
-
-
-class Description(AnalysisModel):
-    """How one quantity is spread over the answers of one variant; the numbers are None when n is 0."""
-
-    n: int
-    n_missing: int
-    mean: Number | None = None
-    p50: Number | None = None
-    p95: Number | None = None
-    total: Number | None = None
-
-
-class MetricSummary(AnalysisModel):
-    """One judge's scores of one variant, over all answers that have one."""
-
-    n: int
-    mean: Number | None = None
-
-
-class VariantSummary(AnalysisModel):
-    """One variant side by side with the others.
-
-    Args:
-        variant: its name.
-        model: what answered, for a person; None when not told.
-        asked: samples it was asked.
-        outcomes: outcome to count; they sum to `asked` with the missing responses.
-        failures: failure reason to count.
-        metrics: judge to its mean.
-        latency_ms: of the answers, as measured when they were paid for.
-        input_tokens: per answer, cached ones included.
-        output_tokens: per answer, reasoning included.
-        cost_usd: per answer, as a price list value.
-        cost_usd_total: exact sum; None when a price is unknown.
-        cost_usd_mean: per answer; None when a price is unknown.
-        cost_unknown: answers without a known price.
-        spent_usd: known cost of what this run really paid, without answers from the ledger.
-        from_ledger: answers that had been paid for before.
-        price_sources: where the prices came from.
-    """
-
-    variant: str
-    model: str | None = None
-    asked: int
-    outcomes: dict[str, int]
-    failures: dict[str, int]
-    metrics: dict[str, MetricSummary]
-    latency_ms: Description
-    input_tokens: Description
-    output_tokens: Description
-    cost_usd: Description
-    cost_usd_total: Decimal | None = None
-    cost_usd_mean: Decimal | None = None
-    cost_unknown: int = 0
-    spent_usd: Decimal = Decimal(0)
-    from_ledger: int = 0
-    price_sources: tuple[str, ...] = ()
-
-
-class VariantCoverage(AnalysisModel):
-    """How many samples of one variant reached the primary metric, and why the others did not.
-
-    `asked` = `judged` + the sum of `missing`.
-    """
-
-    variant: str
-    asked: int
-    answered: int
-    judged: int
-    missing: dict[str, int]
-
-
-class Coverage(AnalysisModel):
-    """What stands beside every number: how much of what was asked it rests on.
-
-    Args:
-        asked: samples of the run.
-        paired: treatment to the samples where both it and the control have the primary metric.
-        variants: one row a variant.
-    """
-
-    asked: int
-    paired: dict[str, int]
-    variants: tuple[VariantCoverage, ...]
-
-    def share(self, treatment: str) -> float | None:
-        """Return the share of asked samples that are paired, from 0 to 1; None when nothing was asked."""
-        return self.paired.get(treatment, 0) / self.asked if self.asked else None
+TestName = Literal["exact_mcnemar", "paired_t", "clustered_t", "clustered_t_cr2", "group_sequential", "always_valid"]
+"""What a p-value and an interval come from; the last two are those a sequential design allows."""
+Outcome = Literal["ship_treatment", "keep_control", "no_worse", "undecided"]
+GuardrailVerdict = Literal["holds", "broken", "unclear"]
 
 
 class McNemarTable(AnalysisModel):
@@ -148,6 +85,54 @@ class McNemarTable(AnalysisModel):
     p_value: Probability | None = None
 
 
+class SensitivityTest(AnalysisModel):
+    """What another test says of the same pairs.
+
+    Args:
+        status: whether it has its number.
+        p_value: two-sided.
+        method: how it was computed, such as `exact`, `saddlepoint` or `asymptotic`.
+    """
+
+    status: Status
+    p_value: Probability | None = None
+    method: str | None = None
+
+
+class BayesianView(AnalysisModel):
+    """The posterior of the difference under a flat prior.
+
+    Args:
+        status: whether it has its numbers.
+        probability_better: that the treatment is better, in the metric's direction.
+        expected_loss_treatment: what choosing the treatment loses on average if it is worse, in the metric's unit.
+        expected_loss_control: what keeping the control loses on average if it is worse.
+    """
+
+    status: Status
+    probability_better: Number | None = None
+    expected_loss_treatment: Number | None = None
+    expected_loss_control: Number | None = None
+
+
+class Sensitivity(AnalysisModel):
+    """Other tests side by side: the primary test decides, these show how much depends on it.
+
+    Args:
+        t: of the mean, with the clusters where there are any.
+        permutation: of the mean, by flipping the sign of each unit's difference.
+        sign: of the median: how often the treatment wins.
+        wilcoxon: of the pseudo-median; not a test of the mean.
+        bayesian: the posterior of the mean difference.
+    """
+
+    t: SensitivityTest
+    permutation: SensitivityTest
+    sign: SensitivityTest
+    wilcoxon: SensitivityTest
+    bayesian: BayesianView
+
+
 class Comparison(AnalysisModel):
     """One treatment against the control on one metric, over the complete pairs.
 
@@ -156,8 +141,14 @@ class Comparison(AnalysisModel):
         se: standard error of the effect: of paired shares (Agresti) for a binary metric, else of the mean difference.
         ci_low: lower end of the interval with the level 1 - alpha; None when it does not exist.
         p_value: two-sided, of `test`; None when the test does not exist.
-        p_value_adjusted: Holm over the treatments, for the primary metric when there are several; else None.
-        p_value_t: of the (clustered) t test, as sensitivity where `test` is McNemar's.
+        p_value_adjusted: Holm over the treatments for the primary metric when there are several; Benjamini-Hochberg
+            over all exploratory comparisons for the others; None where nothing is adjusted.
+        win_rate: share of pairs the treatment wins, a tie counting half.
+        win_rate_se: its standard error, clustered where samples belong together.
+        standardised_effect: the effect in standard deviations of the difference (Cohen's d_z).
+        samples_to_decide: paired samples a new run would need to find this effect four times in five; None where the
+            effect is nothing to plan with.
+        sensitivity: other tests of the same pairs; None where the design forbids tests at a fixed time.
         test: what `p_value` comes from.
         status: of the comparison; see `Status`.
         clusters: units of the standard error when samples belong together; None when each stands alone.
@@ -183,18 +174,89 @@ class Comparison(AnalysisModel):
     ci_high: Number | None = None
     p_value: Probability | None = None
     p_value_adjusted: Probability | None = None
-    p_value_t: Probability | None = None
     test: TestName
     status: Status
     wins: int = 0
     losses: int = 0
     ties: int = 0
+    win_rate: Number | None = None
+    win_rate_se: Number | None = None
+    standardised_effect: Number | None = None
+    samples_to_decide: int | None = None
     mcnemar: McNemarTable | None = None
+    sensitivity: Sensitivity | None = None
 
     @property
     def decisive_p(self) -> float | None:
         """The p-value a decision uses: the adjusted one where there is one."""
         return self.p_value if self.p_value_adjusted is None else self.p_value_adjusted
+
+
+class GuardrailResult(AnalysisModel):
+    """Whether one treatment keeps one guardrail.
+
+    Args:
+        loss: how much worse the treatment is, in the metric's unit; negative where it is better.
+        loss_high: upper end of the one-sided interval of the loss at level 1 - alpha.
+        loss_low: lower end of the one-sided interval at the same level.
+        margin: the largest loss that is accepted, in the metric's unit.
+        p_value: one-sided, of a loss of at least the margin; small says that the guardrail holds.
+        p_value_adjusted: Holm over the guardrails of the treatment.
+        verdict: `holds`: shown to lose less than the margin; `broken`: shown to lose more; `unclear`: neither.
+    """
+
+    name: str
+    metric: str
+    statistic: GuardrailStatistic
+    unit: Unit
+    treatment: str
+    n: int
+    value_control: Number | None = None
+    value_treatment: Number | None = None
+    loss: Number | None = None
+    loss_low: Number | None = None
+    loss_high: Number | None = None
+    margin: Number | None = None
+    p_value: Probability | None = None
+    p_value_adjusted: Probability | None = None
+    status: Status
+    method: str
+    verdict: GuardrailVerdict
+
+
+class SliceEffect(AnalysisModel):
+    """The primary comparison within one slice of the samples.
+
+    Args:
+        slice: name of the fact, such as `language`.
+        value: its value, such as `de`.
+        p_value_adjusted: Benjamini-Hochberg over all slices and treatments.
+    """
+
+    slice: str
+    value: str
+    treatment: str
+    n: int
+    effect: Number | None = None
+    ci_low: Number | None = None
+    ci_high: Number | None = None
+    p_value: Probability | None = None
+    p_value_adjusted: Probability | None = None
+    status: Status
+
+
+class Insight(AnalysisModel):
+    """One fact in one sentence, with the figure it rests on.
+
+    Args:
+        kind: what sort of fact.
+        sentence: for a person; holds the figure and its test.
+        weight: from 0 to 1, for ranking: how much it should change what a reader thinks.
+    """
+
+    kind: str
+    sentence: str
+    weight: Annotated[float, Field(ge=0, le=1)]
 
 
 class Decision(AnalysisModel):
@@ -218,7 +280,10 @@ class AnalysisResult(AnalysisModel):
     """All that one run says (`analysis.json`).
 
     Args:
-        spent_usd: what this run paid; None when the price of any answer is unknown.
+        variants: what each variant did; none for results that were read from files.
+        agreement: of several judges of one metric; None where there is one.
+        position: of pairwise verdicts; None where there are none.
+        spent_usd: what this run paid; None when the price of any answer is unknown, or nothing was run.
         spent_at_least_usd: the part of it that is known.
     """
 
@@ -227,9 +292,17 @@ class AnalysisResult(AnalysisModel):
     decision: Decision
     coverage: Coverage
     comparisons: tuple[Comparison, ...]
-    variants: tuple[VariantSummary, ...]
+    guardrails: tuple[GuardrailResult, ...] = ()
+    slices: tuple[SliceEffect, ...] = ()
+    ranking: Ranking | None = None
+    agreement: Agreement | None = None
+    position: PositionBias | None = None
+    length_controlled: tuple[LengthControlled, ...] = ()
+    insights: tuple[Insight, ...] = ()
+    look: LookPosition = LookPosition()
+    variants: tuple[VariantSummary, ...] = ()
     spent_usd: Decimal | None = None
-    spent_at_least_usd: Decimal
+    spent_at_least_usd: Decimal = Decimal(0)
     warnings: tuple[str, ...] = ()
     methods: tuple[Method, ...] = ()
 

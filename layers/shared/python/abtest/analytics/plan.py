@@ -19,6 +19,14 @@ OPERATIONAL_UNITS: dict[str, Unit] = {
     "cost_usd": "usd",
 }
 """Metrics that every run has; for each of them lower is better."""
+RATE_METRICS: tuple[str, ...] = ("error_rate", "refusal_rate")
+"""Metrics of 0 and 1 that every run has and that only guardrails compare; for each of them lower is better."""
+PREFERENCE_TYPE = "preference"
+"""Type of a metric that is the share of a preference, whole or not."""
+GuardrailStatistic = Literal["mean", "p50", "p95", "p99"]
+QUANTILES: dict[GuardrailStatistic, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+DesignKind = Literal["fixed", "group_sequential", "always_valid"]
+Spending = Literal["obrien_fleming", "pocock"]
 
 
 class AnalysisModel(BaseModel):
@@ -33,6 +41,66 @@ class JudgeMetric(AnalysisModel):
     name: str
     type: str
     binary: bool
+    lower_is_better: bool = False
+
+
+class GuardrailPlan(AnalysisModel):
+    """A metric that must not get worse by more than a margin.
+
+    Args:
+        name: of the guardrail.
+        metric: a judge, an operational metric or one of `RATE_METRICS`.
+        statistic: what of the metric is compared.
+        margin: the largest loss that is accepted, in the metric's unit.
+        margin_relative: the same as a share of the control's value; exactly one of both is given.
+    """
+
+    name: str
+    metric: str
+    statistic: GuardrailStatistic = "mean"
+    margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    margin_relative: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> GuardrailPlan:
+        if (self.margin is None) == (self.margin_relative is None):
+            raise ValueError(f"guardrail {self.name!r} needs either margin or margin_relative, and not both")
+        return self
+
+
+class DesignPlan(AnalysisModel):
+    """When the run may be looked at and stopped, declared before its start.
+
+    Args:
+        kind: `fixed` looks once; `group_sequential` at planned looks; `always_valid` whenever anybody likes.
+        looks: planned looks.
+        spending: how a group sequential design spends its error rate over the looks.
+        futility: stop where the chance to succeed, should the present trend go on, is below this; None never does.
+        tuned_at: samples at which an always-valid interval is narrowest; None takes the planned ones. Whatever it
+            is, it must be the same at all looks.
+    """
+
+    kind: DesignKind = "fixed"
+    looks: int = Field(default=1, ge=1, le=50)
+    spending: Spending = "obrien_fleming"
+    futility: float | None = Field(default=None, gt=0, lt=0.5)
+    tuned_at: int | None = Field(default=None, ge=1)
+
+
+class LookPosition(AnalysisModel):
+    """Which look an analysis is.
+
+    Args:
+        number: from 1.
+        asked: samples asked at each look up to this one, the last being this look's.
+        planned: samples asked when every wave is done; None when nobody planned more than there is.
+        final: nothing more was to come.
+    """
+
+    number: int = Field(default=1, ge=1)
+    asked: tuple[int, ...] = ()
+    planned: int | None = None
+    final: bool = True
 
 
 class AnalysisPlan(AnalysisModel):
@@ -40,13 +108,18 @@ class AnalysisPlan(AnalysisModel):
 
     Args:
         test_name: the test's name.
-        run_id: the run.
+        run_id: the run; empty for results that were read from files.
         control: the variant the others are compared with.
         variants: all variants, in the order of the definition.
         judges: all judges, in the order of the definition.
         primary_metric: the one metric the decision rests on: a judge or one of `OPERATIONAL_UNITS`.
         alpha: two-sided error rate; intervals have the level 1 - alpha.
-        seed: of the run; the analysis itself draws no random number.
+        design: when the run may be stopped.
+        guardrails: what must not get worse, each with its margin.
+        primary_margin: the largest loss on the primary metric that still counts as no worse; None asks for more.
+        primary_margin_relative: the same as a share of the control's value; at most one of both is given.
+        tie_margin: scores that differ by no more than this count as a tie where wins are counted.
+        seed: of the run; also of the resampling of the analysis.
         dataset_version: content hash of the samples.
         models: variant to what answered, such as `local/smollm2-135m`, for a person.
         versions: name to version of what computed the result.
@@ -56,12 +129,17 @@ class AnalysisPlan(AnalysisModel):
     """
 
     test_name: str
-    run_id: str
+    run_id: str = ""
     control: str
     variants: tuple[str, ...] = Field(min_length=2)
     judges: tuple[JudgeMetric, ...] = ()
     primary_metric: str
     alpha: float = Field(default=0.05, gt=0, lt=1)
+    design: DesignPlan = DesignPlan()
+    guardrails: tuple[GuardrailPlan, ...] = ()
+    primary_margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    primary_margin_relative: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tie_margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int | None = None
     dataset_version: str | None = None
     description: str | None = None
@@ -76,10 +154,15 @@ class AnalysisPlan(AnalysisModel):
         if self.control not in self.variants:
             raise ValueError(f"the control {self.control!r} is none of the variants {', '.join(self.variants)}")
         if len(set(self.metrics)) != len(self.metrics) or len(set(self.variants)) != len(self.variants):
-            reserved = ", ".join(OPERATIONAL_UNITS)
+            reserved = ", ".join((*OPERATIONAL_UNITS, *RATE_METRICS))
             raise ValueError(f"variants and judges need names of their own; {reserved} are metrics of every run")
+        if self.primary_margin is not None and self.primary_margin_relative is not None:
+            raise ValueError("the primary metric needs one margin, not an absolute and a relative one")
         if self.primary_metric not in self.metrics:
             raise ValueError(f"the primary metric {self.primary_metric!r} is none of {', '.join(self.metrics)}")
+        for guardrail in self.guardrails:
+            if guardrail.metric not in (*self.metrics, *RATE_METRICS):
+                raise ValueError(f"the guardrail {guardrail.name!r} names {guardrail.metric!r}, which nobody measures")
         return self
 
     @property
@@ -94,14 +177,22 @@ class AnalysisPlan(AnalysisModel):
 
     def is_binary(self, metric: str) -> bool:
         """Return whether every score of a metric is 0 or 1."""
-        return any(judge.binary for judge in self.judges if judge.name == metric)
+        own = [judge.binary for judge in self.judges if judge.name == metric]
+        return any(own) if own else metric in RATE_METRICS
+
+    def judged(self, metric: str) -> bool:
+        """Return whether a metric is a judge's."""
+        return any(judge.name == metric for judge in self.judges)
 
     def unit(self, metric: str) -> Unit:
         """Return the unit of a metric."""
-        if self.is_binary(metric):
+        shares = any(judge.type == PREFERENCE_TYPE for judge in self.judges if judge.name == metric)
+        if shares or self.is_binary(metric):
             return "points"
         return OPERATIONAL_UNITS.get(metric, "score")
 
     def lower_is_better(self, metric: str) -> bool:
         """Return whether a smaller value of a metric is the better one."""
-        return self.unit(metric) in ("ms", "tokens", "usd")
+        if any(judge.lower_is_better for judge in self.judges if judge.name == metric):
+            return True
+        return metric in (*OPERATIONAL_UNITS, *RATE_METRICS)

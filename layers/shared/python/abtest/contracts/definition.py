@@ -88,15 +88,46 @@ class JudgeConfiguration(Definition):
 
 
 class Design(Definition):
-    """How the test may stop, declared before it starts.
+    """When a run may be looked at and stopped, declared before it starts.
 
     Args:
-        kind: `fixed` looks once, at the end.
-        alpha: two-sided error rate of the primary comparison.
+        kind: `fixed` looks once, at the end; `group_sequential` looks at planned times and spends its error rate over
+            them; `always_valid` may be looked at any time, by a confidence sequence.
+        alpha: two-sided error rate of the primary comparison, over all looks together.
+        looks: how often the run may stop, the end included; each look ends a wave. None takes the kind's default.
+        spending: of `group_sequential`: `obrien_fleming` spends little early, `pocock` about the same at each look.
+        futility: a run stops where the chance to succeed, should the present trend go on, is below this; None never.
     """
 
-    kind: Literal["fixed"] = "fixed"
+    kind: Literal["fixed", "group_sequential", "always_valid"] = "fixed"
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    looks: int | None = Field(default=None, ge=1, le=50)
+    spending: Literal["obrien_fleming", "pocock"] | None = None
+    futility: float | None = Field(default=None, gt=0, lt=0.5)
+
+    @property
+    def waves(self) -> int:
+        """Into how many waves a run is cut, each ending with a look."""
+        return self.looks or DEFAULT_LOOKS[self.kind]
+
+
+DEFAULT_LOOKS = {"fixed": 1, "group_sequential": 5, "always_valid": 10}
+
+
+class Guardrail(Definition):
+    """A metric that must not get worse by more than a margin; the treatment must show that it does not.
+
+    Args:
+        metric: a judge, or `latency_ms`, `input_tokens`, `output_tokens`, `cost_usd`, `error_rate`, `refusal_rate`.
+        statistic: what of the metric is compared: the mean, or a quantile.
+        margin: the largest loss that is accepted, in the metric's unit (0.02 of a rate is two points).
+        margin_relative: the same as a share of the control's value; either this or `margin`.
+    """
+
+    metric: Name
+    statistic: Literal["mean", "p50", "p95", "p99"] = "mean"
+    margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    margin_relative: float | None = Field(default=None, gt=0, le=10, allow_inf_nan=False)
 
 
 class Budget(Definition):
@@ -106,7 +137,13 @@ class Budget(Definition):
 
 
 class TestDefinition(Definition):
-    """A whole test (`TestConfiguration`)."""
+    """A whole test (`TestConfiguration`).
+
+    Args:
+        primary_margin: the largest loss on the primary metric that still counts as no worse; None never says so.
+        tie_margin: scores that differ by no more than this count as a tie where wins are counted.
+        guardrails: what must not get worse, each with its margin.
+    """
 
     __test__ = False
 
@@ -117,6 +154,9 @@ class TestDefinition(Definition):
     variants: dict[Name, Variant] = Field(min_length=2, max_length=10)
     judges: dict[Name, JudgeConfiguration] = Field(min_length=1, max_length=20)
     primary_metric: Name
+    primary_margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tie_margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    guardrails: dict[Name, Guardrail] = Field(default_factory=dict, max_length=20)
     design: Design = Design()
     budget: Budget = Budget()
     cache: Literal["off", "read", "on"] = "on"

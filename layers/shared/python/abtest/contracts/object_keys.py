@@ -67,6 +67,16 @@ def verdicts(workspace: str, run_id: str, wave_index: int, judge: str, batch: in
     return f"{wave(workspace, run_id, wave_index)}/verdicts/{judge}/{batch:05d}.jsonl"
 
 
+def look_state(workspace: str, run_id: str, wave_index: int) -> str:
+    """Sums of the primary metric over all waves up to this one."""
+    return f"{wave(workspace, run_id, wave_index)}/look_state.json"
+
+
+def look(workspace: str, run_id: str, wave_index: int) -> str:
+    """What the look after this wave saw and decided."""
+    return f"{wave(workspace, run_id, wave_index)}/look.json"
+
+
 def artifact(workspace: str, run_id: str, name: str) -> str:
     """One of `ARTIFACTS`."""
     return f"{_run(workspace, run_id)}/result/{name}"

@@ -17,7 +17,6 @@ AbTestError(message, *, details)
 │  ├─ RunCancelledError                    somebody asked it to stop
 │  └─ MessageUndeliverableError            a queue message nobody could process
 ├─ UnjudgeableError                        a judge cannot say anything about a sample
-├─ InsufficientDataError                   fewer observations than the method needs
 └─ StoreError                              a store did not do what was asked
    ├─ StoreThrottledError                  retryable
    └─ StoreUnavailableError                retryable
@@ -185,12 +184,6 @@ class UnjudgeableError(AbTestError):
     """The judge cannot say anything about this sample, through no fault of the answer."""
 
     code = "unjudgeable"
-
-
-class InsufficientDataError(AbTestError):
-    """Fewer observations than the method needs."""
-
-    code = "insufficient_data"
 
 
 class StoreError(AbTestError):

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from abtest.contracts.definition import TestDefinition
 
 DatasetKind = Literal["samples", "recording"]
+StopReason = Literal["efficacy", "futility", "budget"]
+"""Why a run may end before its last look: the question is answered, it will hardly be, or the money is spent."""
 
 
 class TestStatus(StrEnum):
@@ -157,6 +159,9 @@ class Run(Entity):
     Args:
         reserved_usd: what the budget holds for it; None when it has no cap.
         responses_total: answers it will ask for, verdicts_total: judgements; 0 until it is planned.
+        looks_planned: looks of its design; 0 until it is planned.
+        looks_taken: looks that were taken.
+        stopped_early: why it ended before its last look; None when it did not.
     """
 
     run_id: str
@@ -173,6 +178,9 @@ class Run(Entity):
     reserved_usd: Decimal | None = None
     responses_total: int = 0
     verdicts_total: int = 0
+    looks_planned: int = 0
+    looks_taken: int = 0
+    stopped_early: StopReason | None = None
     error: RunError | None = None
     verdict: RunVerdict | None = None
     artifacts: tuple[str, ...] = ()

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from abtest.contracts.definition import (
     DatasetReference,
+    Design,
+    Guardrail,
     JudgeConfiguration,
     Prompt,
     TestDefinition,
@@ -22,12 +24,12 @@ from abtest.contracts.definition import (
 )
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.core.registry import nearest
-from abtest.management import templates
+from abtest.management import designs, templates
 from abtest.management.model import DatasetSummary
 from abtest.management.ports import JudgeCatalogue
 
 REPLAY = "replay"
-OPERATIONAL_METRICS = ("latency_ms", "input_tokens", "output_tokens", "cost_usd")
+OPERATIONAL_METRICS = ("latency_ms", "input_tokens", "output_tokens", "cost_usd", "error_rate", "refusal_rate")
 
 
 MAX_DEFINITION_BYTES = 250_000
@@ -45,6 +47,8 @@ class ReadableParts:
     dataset: DatasetReference | None = None
     variants: Mapping[str, Variant] = field(default_factory=dict)
     judges: Mapping[str, JudgeConfiguration] = field(default_factory=dict)
+    design: Design | None = None
+    guardrails: Mapping[str, Guardrail] = field(default_factory=dict)
 
 
 Checkable = TestDefinition | ReadableParts
@@ -80,9 +84,14 @@ def check_definition(
         dataset=_read(raw.get("dataset"), DatasetReference),
         variants=_read_each(raw.get("variants"), Variant),
         judges=_read_each(raw.get("judges"), JudgeConfiguration),
+        design=_read(raw.get("design", {}), Design),
+        guardrails=_read_each(raw.get("guardrails"), Guardrail),
     )
     told = {issue.path for issue in issues}
     more = [*_names(raw), *_variants(parts), *_judges(parts, judges)]
+    more += designs.design_issues(parts.design)
+    metrics = (*_named(raw.get("judges")), *OPERATIONAL_METRICS)
+    more += designs.guardrail_issues(parts.guardrails, raw.get("primary_metric"), metrics)
     if definition is not None:
         more += [*_money(definition), *_size(definition)]
     return definition, parts, issues + [issue for issue in more if issue.path not in told]
@@ -258,6 +267,7 @@ def _prompt_against_dataset(path: str, prompt: Prompt, dataset: DatasetSummary) 
 def _warnings(definition: Checkable, dataset: DatasetSummary) -> list[str]:
     warnings = []
     units = dataset.clusters if dataset.clusters is not None else dataset.rows
+    warnings += designs.design_warnings(definition.design, units)
     if units < 30:
         what = "clusters" if dataset.clusters is not None else "samples"
         warnings.append(f"Only {units} {what}: intervals will be wide, and small effects will not be found.")

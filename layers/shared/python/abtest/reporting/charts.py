@@ -123,6 +123,10 @@ def _note(comparison: Comparison) -> str:
         return "not reported by both variants"
     if comparison.ci_low is not None:
         return ""
+    if comparison.status == "ok" and comparison.test == "group_sequential":
+        return "no interval at this look yet"
+    if comparison.effect == 0 and comparison.ties == comparison.n:
+        return "no pair differs, so no interval"
     return {
         "too_few": "one pair only, so no interval",
         "one_cluster": "one cluster only, so no interval",

@@ -20,6 +20,7 @@ from abtest.reporting.rendering import environment
 DECISIONS = {
     "ship_treatment": ("Ship", "good"),
     "keep_control": ("Keep control", "bad"),
+    "no_worse": ("No worse", "good"),
     "undecided": ("Undecided", "open"),
 }
 STATUSES = {"COMPLETED": "plain", "RUNNING": "open", "FAILED": "bad", "CANCELLED": "open"}
@@ -46,7 +47,7 @@ class PortfolioEntry(BaseModel):
     test_name: str
     run_id: str
     status: Literal["RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
-    decision: Literal["ship_treatment", "keep_control", "undecided"] | None = None
+    decision: Literal["ship_treatment", "keep_control", "no_worse", "undecided"] | None = None
     sentence: str | None = None
     effect: str | None = None
     spent_usd: Decimal | None = None
@@ -94,6 +95,7 @@ def _totals(entries: Sequence[PortfolioEntry]) -> dict[str, Any]:
         "cancelled": statuses["CANCELLED"],
         "ship_treatment": decisions["ship_treatment"],
         "keep_control": decisions["keep_control"],
+        "no_worse": decisions["no_worse"],
         "undecided": decisions["undecided"],
         "spent_usd": sum((entry.spent_usd for entry in entries if entry.spent_usd is not None), Decimal(0)),
         "spend_unknown": sum(entry.spent_usd is None for entry in entries),

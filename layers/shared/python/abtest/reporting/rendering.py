@@ -1,6 +1,6 @@
 """The one Jinja environment: every text is escaped, an unknown name is an error.
 
-Depends on: jinja2. Used by: `abtest.reporting.report`, `abtest.reporting.portfolio`.
+Depends on: jinja2; `abtest.analytics.wording`. Used by: `abtest.reporting.report`, `abtest.reporting.portfolio`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from abtest.analytics.wording import number_text
 from abtest.core.money import dollars
 
 TEXT_LIMIT = 6_000
@@ -57,6 +58,7 @@ def environment() -> Environment:
         visible=visible,
         json_text=json_text,
         moment=moment,
+        signed=number_text,
     )
     return made
 

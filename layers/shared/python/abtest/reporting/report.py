@@ -17,14 +17,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan, AnalysisResult, Unit
-from abtest.analytics.wording import MINUS, TEST_NAMES, level_text, p_text, significant, value_text
+from abtest.analytics.wording import MINUS, TEST_NAMES, decision_text, level_text, significant, value_text
 from abtest.contracts.records import ModelResponse
 from abtest.reporting.charts import interval_bar
+from abtest.reporting.evidence import design_text, guardrail_rows, p_cell, sensitivity_rows, slice_rows
 from abtest.reporting.rendering import environment
 from abtest.reporting.rows import PairedRow, most_telling
 
 ROWS_SHOWN = 200
-BADGES = {"ship_treatment": ("Ship {}", "good"), "keep_control": ("Keep {}", "bad"), "undecided": ("Undecided", "open")}
+TONES = {"ship_treatment": "good", "keep_control": "bad", "no_worse": "good", "undecided": "open"}
 
 
 class PartialRun(BaseModel):
@@ -50,28 +51,30 @@ class PartialRun(BaseModel):
 
 
 def render_report(analysis: AnalysisResult, pairs: Iterable[PairedRow]) -> str:
-    """Return the report of a finished run as one HTML document.
+    """Return the report of a finished run, or of files of results, as one HTML document.
 
     Args:
         analysis: what `abtest.analytics.service.analyse` says.
         pairs: all rows of the run, in their order; read once, at most 200 are kept and shown.
     """
     plan = analysis.plan
-    badge, tone = BADGES[analysis.decision.outcome]
-    chosen = analysis.decision.treatment if analysis.decision.outcome == "ship_treatment" else plan.control
-    headline, _, evidence = analysis.decision.sentence.partition(": ")
+    headline, evidence = _parts(analysis.decision.sentence)
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             analysis=analysis,
             plan=plan,
-            badge=badge.format(chosen),
-            tone=tone,
-            headline=headline if evidence else analysis.decision.sentence,
+            badge=decision_text(analysis),
+            tone=TONES[analysis.decision.outcome],
+            headline=headline,
             evidence=evidence,
             bars=[interval_bar(comparison) for comparison in analysis.comparisons],
             tests=_tests(analysis),
+            guardrails=guardrail_rows(analysis),
+            sensitivities=sensitivity_rows(analysis),
+            slices=slice_rows(analysis),
+            design=design_text(analysis),
             table=_variant_table(analysis),
             level=level_text(plan.alpha),
             missing=_missing(analysis),
@@ -81,6 +84,15 @@ def render_report(analysis: AnalysisResult, pairs: Iterable[PairedRow]) -> str:
             **_samples(plan, pairs),
         )
     )
+
+
+def _parts(sentence: str) -> tuple[str, str]:
+    """Return the claim and the figures behind its colon; where there are none, the first sentence and the rest."""
+    claim, colon, figures = sentence.partition(": ")
+    if colon:
+        return claim, figures
+    first, dot, rest = sentence.partition(". ")
+    return f"{first}{dot.strip()}", rest
 
 
 def render_partial_report(run: PartialRun, pairs: Iterable[PairedRow]) -> str:
@@ -154,15 +166,17 @@ def _facts(response: ModelResponse | None) -> list[str]:
 
 
 def _tests(analysis: AnalysisResult) -> list[dict[str, str]]:
-    """Return the p-values, wins and losses of every comparison, for the table beside the bars."""
+    """Return the means, p-values, wins and losses of every comparison, for the table beside the bars."""
     rows = []
     for c in analysis.comparisons:
-        p = "–" if c.decisive_p is None else p_text(c.decisive_p, analysis.plan.alpha).removeprefix("p ")
         rows.append(
             {
-                "p": p.removeprefix("= "),
+                "p": p_cell(c.p_value, analysis.plan.alpha),
+                "adjusted": p_cell(c.p_value_adjusted, analysis.plan.alpha),
                 "test": TEST_NAMES[c.test],
                 "pairs": f"{c.n:,}",
+                "control": value_text(c.mean_control, c.unit),
+                "treatment": value_text(c.mean_treatment, c.unit),
                 "record": f"{c.wins} / {c.ties} / {c.losses}",
             }
         )

@@ -4,7 +4,7 @@ Roles come from the groups of the token: `viewer` reads, `experimenter` creates 
 group `workspace.NAME` puts its members into that workspace; without one it is `default`. A caller signed by IAM
 (a pipeline in the same account) is an experimenter: who may sign is decided by IAM.
 
-Depends on: `abtest.core`. Used by: `functions/api`.
+Depends on: `abtest.core`. Used by: `abtest.runtime.http_requests`.
 """
 
 from __future__ import annotations

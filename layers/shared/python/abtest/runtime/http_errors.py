@@ -1,6 +1,6 @@
 """Errors on the wire: RFC 9457 problem details with stable codes.
 
-Depends on: Powertools event handler, `abtest.core.errors`. Used by: `functions/api`.
+Depends on: Powertools event handler, `abtest.core.errors`. Used by: `abtest.runtime.http_function`.
 Source: RFC 9457, "Problem Details for HTTP APIs", section 3.1.
 """
 

@@ -72,6 +72,10 @@ class ApiSettings(TableSettings, BucketSettings, AddressSettings, BudgetSettings
     identity_endpoint_url: str | None = None
 
 
+class PlanAnalysisSettings(TableSettings, BucketSettings, CommonSettings):
+    """`functions/plan_analysis`."""
+
+
 class PlanRunSettings(TableSettings, BucketSettings, QueueSettings, BudgetSettings, CommonSettings):
     """`functions/plan_run`."""
 
@@ -111,6 +115,7 @@ class DailyAnalyticsSettings(TableSettings, BucketSettings, CommonSettings):
 
 SETTINGS: dict[str, type[CommonSettings]] = {
     "api": ApiSettings,
+    "plan_analysis": PlanAnalysisSettings,
     "plan_run": PlanRunSettings,
     "call_provider": CallProviderSettings,
     "judge_batch": JudgeBatchSettings,

@@ -1,6 +1,6 @@
 """Holm's adjustment: the chance of any false finding among several comparisons stays at alpha.
 
-Depends on: nothing. Used by: `abtest.analytics.service`.
+Depends on: `abtest.analytics.statistics._p_values`. Used by: `abtest.analytics.engine`, `abtest.analytics.guarding`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from abtest.analytics.model import Method
+from abtest.analytics.statistics._p_values import ranked
 
 STATISTIC = Method(
     name="Holm's step-down adjustment",
@@ -21,11 +22,16 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Args:
         p_values: raw p-values; None (no test) stays None and does not count.
+
+    Raises:
+        ValueError: one is outside [0, 1].
+
+    Assumes: nothing about how the tests depend on each other. Source: Holm (1979).
     """
-    ranked = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    order = ranked(p_values)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, (p, index) in enumerate(ranked):
-        highest = max(highest, min(1.0, (len(ranked) - rank) * p))
+    for rank, (p, index) in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p))
         adjusted[index] = highest
     return adjusted

@@ -1,19 +1,20 @@
-"""Mean difference of paired scores, B - A, with Student's interval and test.
+"""Mean difference of paired scores, B - A, with Student's interval and test; what is missing is counted.
 
-Depends on: numpy. Used by: `abtest.analytics.statistics.clustered_mean`, `abtest.analytics.accumulate`.
+Depends on: numpy. Used by: `abtest.analytics.accumulate`, the other statistics of pairs.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from abtest.analytics.model import Method, Status
 from abtest.analytics.statistics._student import critical_value, two_sided_p
+from abtest.analytics.statistics._wald import check_alpha
 
 STATISTIC = Method(
     name="Paired t test of the mean difference",
@@ -41,6 +42,106 @@ class MeanDifference:
     ci_low: float | None = None
     ci_high: float | None = None
     clusters: int | None = None
+
+    @property
+    def t(self) -> float | None:
+        """The effect in standard errors; None where there is no positive standard error."""
+        return self.effect / self.se if self.effect is not None and self.se else None
+
+
+Difference = TypeVar("Difference", bound=MeanDifference)
+
+
+@dataclass(frozen=True)
+class CompletePairs:
+    """Pairs with both sides, and how many were left out for want of one."""
+
+    a: Scores
+    b: Scores
+    dropped: int
+
+
+@dataclass(frozen=True)
+class JudgeMeans:
+    """One value a sample from several judges.
+
+    Args:
+        values: mean over the judges that scored the sample, for each sample that any judge scored.
+        rows: index of each value's sample.
+        missing_scores: verdicts that are missing, over all samples and judges.
+        missing_samples: samples that no judge scored.
+    """
+
+    values: Scores
+    rows: npt.NDArray[np.intp]
+    missing_scores: int
+    missing_samples: int
+
+
+def complete_pairs(a: Any, b: Any) -> CompletePairs:
+    """Return the pairs of which neither side is missing.
+
+    Args:
+        a: scores of the control, shape (n,); None or NaN where missing.
+        b: scores of the treatment, shape (n,), in the same order.
+
+    Raises:
+        ValueError: the lists differ in length, or a score is infinite.
+
+    Assumes: what is missing is like the rest. Source: Little and Rubin (2019), section 3.2.
+    """
+    x, y = _two_lists(a, b)
+    whole = ~(np.isnan(x) | np.isnan(y))
+    if np.isinf(x).any() or np.isinf(y).any():
+        raise ValueError("a score is infinite; scores are finite numbers, or missing")
+    return CompletePairs(x[whole], y[whole], int(x.size - np.count_nonzero(whole)))
+
+
+def mean_over_judges(scores: Any) -> JudgeMeans:
+    """Return each sample's mean over the judges that scored it, so that the sample stays the unit.
+
+    Args:
+        scores: scores, or differences, shape (samples, judges); None or NaN where a judge gave none.
+
+    Raises:
+        ValueError: it is no table, or a score is infinite.
+
+    Assumes: judges are missing for reasons that have nothing to do with the score.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if table.size == 0:
+        table = table.reshape(len(table), 0)
+    if table.ndim != 2 or np.isinf(table).any():
+        raise ValueError("scores of several judges are a table of finite or missing numbers, a row for each sample")
+    present = ~np.isnan(table)
+    counts = present.sum(axis=1)
+    rows = np.flatnonzero(counts)
+    sums = np.where(present, table, 0.0).sum(axis=1)
+    missing = int(table.size - counts.sum())
+    return JudgeMeans(sums[rows] / counts[rows], rows, missing, int(counts.size - rows.size))
+
+
+def differences(a: Any, b: Any) -> Scores:
+    """Return B - A with equal differences equal in every bit, for statistics that count ties.
+
+    0.3 - 0.2 and 0.2 - 0.1 are one difference, but two binary numbers; both become the nearest multiple of 1e-12
+    of the largest score.
+
+    Args:
+        a: scores of the control, shape (n,), finite.
+        b: scores of the treatment, shape (n,), finite, in the same order.
+
+    Raises:
+        ValueError: the lists differ in length, or a score is not finite.
+    """
+    x, y = _two_lists(a, b)
+    d = y - x
+    if not np.isfinite(d).all():
+        raise ValueError("scores of complete pairs must be finite; leave out the pairs with a missing side")
+    if d.size == 0:
+        return d
+    unit = _SAME * max(1.0, float(np.abs(x).max()), float(np.abs(y).max()))
+    return np.asarray(np.rint(d / unit) * unit, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -70,10 +171,7 @@ class PairedMean:
             a: scores of the control, shape (n,), finite.
             b: scores of the treatment, shape (n,), finite, in the same order.
         """
-        x = np.asarray(a, dtype=np.float64)
-        y = np.asarray(b, dtype=np.float64)
-        if x.shape != y.shape or x.ndim != 1:
-            raise ValueError(f"pairs need two lists of one length; got shapes {x.shape} and {y.shape}")
+        x, y = _two_lists(a, b)
         if x.size == 0:
             return cls()
         d = y - x
@@ -85,9 +183,9 @@ class PairedMean:
             mean_a=float(x.mean()),
             mean_b=float(y.mean()),
             mean_d=float(d.mean()),
-            m2_a=_centred_squares(x),
-            m2_b=_centred_squares(y),
-            m2_d=_centred_squares(d),
+            m2_a=centred_squares(x),
+            m2_b=centred_squares(y),
+            m2_d=centred_squares(d),
             min_d=float(d.min()),
             max_d=float(d.max()),
             above=int(np.count_nonzero(d > same)),
@@ -150,12 +248,13 @@ class PairedMean:
         return with_interval(replace(found, status="ok", se=math.sqrt(self.m2_d / df / self.n), df=df), alpha)
 
 
-def with_interval(found: MeanDifference, alpha: float) -> MeanDifference:
+def with_interval(found: Difference, alpha: float) -> Difference:
     """Return a mean difference with the t interval and p-value of its effect, se and df.
 
     Raises:
-        ValueError: it has no effect, no positive standard error or no degrees of freedom.
+        ValueError: it has no effect, no positive standard error or no degrees of freedom, or alpha is no error rate.
     """
+    check_alpha(alpha)
     if found.effect is None or not found.se or found.df is None:
         raise ValueError("an interval needs an effect, a positive standard error and degrees of freedom")
     reach = critical_value(alpha, found.df) * found.se
@@ -167,7 +266,18 @@ def with_interval(found: MeanDifference, alpha: float) -> MeanDifference:
     )
 
 
-def _centred_squares(values: Scores) -> float:
+def centred_squares(values: Scores) -> float:
+    """Return the sum of squared distances from the mean, of at least one value.
+
+    Source: Chan, Golub and LeVeque (1983), eq. 1.7, the corrected two-pass sum.
+    """
     centred = values - values.mean()
-    # The second term takes out what rounding left of the mean: the corrected two-pass sum.
+    # The second term takes out what rounding left of the mean.
     return max(0.0, float(centred @ centred) - float(centred.sum()) ** 2 / values.size)
+
+
+def _two_lists(a: Any, b: Any) -> tuple[Scores, Scores]:
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"pairs need two lists of one length; got shapes {x.shape} and {y.shape}")
+    return x, y

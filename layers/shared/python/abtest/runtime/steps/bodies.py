@@ -78,6 +78,19 @@ class RunBodies:
         """Write the verdicts of a batch x judge whole."""
         self._write(object_keys.verdicts(*self._run, wave, judge, batch), rows)
 
+    def look_state(self, wave: int) -> bytes:
+        """Return the sums that the look after a wave left.
+
+        Raises:
+            NotFoundError: there was no such look.
+        """
+        return self._objects.get(object_keys.look_state(*self._run, wave))
+
+    def write_look(self, wave: int, state: bytes, look: bytes) -> None:
+        """Write the sums that a look leaves, and what it saw."""
+        self._objects.put(object_keys.look_state(*self._run, wave), state)
+        self._objects.put(object_keys.look(*self._run, wave), look)
+
     def write_artifact(self, name: str, body: bytes, content_type: str) -> None:
         """Write one of the files a person downloads."""
         self._objects.put(object_keys.artifact(*self._run, name), body, content_type=content_type)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from abtest.analytics.accumulate import RunStatistics
 from abtest.analytics.model import AnalysisResult
 from abtest.analytics.plan import AnalysisPlan
-from abtest.analytics.service import analyse
 from abtest.contracts import object_keys
 from abtest.contracts.steps import FinalState, WaveState
 from abtest.core.clock import Clock, iso
@@ -22,9 +20,10 @@ from abtest.management.model import Run, RunVerdict, TestStatus
 from abtest.management.ports import BudgetStore, ObjectStore, RunStore
 from abtest.reporting.exports import analysis_json, samples_csv
 from abtest.reporting.report import render_report
-from abtest.reporting.rows import PairedRow, pair_rows
+from abtest.reporting.rows import PairedRow
 from abtest.runtime.steps.bodies import RunBodies
-from abtest.runtime.steps.run_rows import analysis_plan, read_batches
+from abtest.runtime.steps.run_analysis import analysis_so_far
+from abtest.runtime.steps.run_rows import analysis_plan
 
 _NUMERIC_PACKAGES = ("numpy", "scipy")
 
@@ -51,7 +50,7 @@ def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
     if ports.runs.spending(state.workspace, state.run_id).stop == "cancelled":
         raise RunCancelledError("The run was asked to stop; what was answered is kept.")
     bodies = RunBodies(ports.objects, state.workspace, state.run_id)
-    analysis, rows = _analysis(run, bodies, ports.clock)
+    analysis, rows = _analysis(run, bodies, ports.clock, waves=state.wave + 1)
     _write(bodies, analysis, rows)
     spent_usd = ports.runs.spending(state.workspace, state.run_id).spent_usd
     verdict = RunVerdict(decision=analysis.decision.outcome, sentence=analysis.decision.sentence)
@@ -62,17 +61,27 @@ def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
     return _final(state, ports.runs.get(state.workspace, state.run_id))
 
 
-def _analysis(run: Run, bodies: RunBodies, clock: Clock) -> tuple[AnalysisResult, list[PairedRow]]:
+def _analysis(run: Run, bodies: RunBodies, clock: Clock, *, waves: int) -> tuple[AnalysisResult, list[PairedRow]]:
     frozen = bodies.frozen()
     frozen = frozen.model_copy(update={"versions": {**frozen.versions, **{p: version(p) for p in _NUMERIC_PACKAGES}}})
     plan = analysis_plan(run, frozen, iso(clock.now()))
-    parts: list[RunStatistics] = []
-    rows: list[PairedRow] = []
-    for batch in read_batches(bodies, frozen):
-        parts.append(RunStatistics.of_batch(plan, batch.samples, batch.responses, batch.verdicts))
-        rows.extend(pair_rows(batch.samples, batch.responses, batch.verdicts))
-    analysis = analyse(plan, RunStatistics.merge(parts))
-    return analysis.model_copy(update={"warnings": (*_budget_warning(plan, rows), *analysis.warnings)}), rows
+    analysis, rows = analysis_so_far(bodies, frozen, plan, waves=waves)
+    warnings = (*_early_end(run, analysis), *_budget_warning(plan, rows), *analysis.warnings)
+    return analysis.model_copy(update={"warnings": warnings}), rows
+
+
+def _early_end(run: Run, analysis: AnalysisResult) -> list[str]:
+    """Say why a run ended before its last look."""
+    if run.stopped_early is None:
+        return []
+    asked, planned = analysis.coverage.asked, analysis.look.planned
+    why = {
+        "efficacy": "the design's boundary was crossed: the question is answered",
+        "futility": "the chance to find anything in the rest was below what the design asks for",
+        "budget": "the money was spent",
+    }[run.stopped_early]
+    where = f"after look {analysis.look.number} of {analysis.plan.design.looks}, {asked:,} of {planned:,} samples"
+    return [f"The run ended early, {where}: {why}."]
 
 
 def _budget_warning(plan: AnalysisPlan, rows: list[PairedRow]) -> list[str]:

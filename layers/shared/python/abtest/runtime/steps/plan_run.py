@@ -24,7 +24,6 @@ from abtest.management.model import Run, RunFrozen, RunPhase, Test, TestStatus
 from abtest.management.planning import PlannedWave, plan_waves
 from abtest.management.ports import BudgetStore, ObjectStore, ProviderDirectory, ProviderFacts, RunStore, TestStore
 
-LOOKS_OF_FIXED_DESIGN = 1
 _PARALLEL_WRITES = 16
 _MOST_ISSUES = 100
 _PACKAGES = ("numpy", "scipy", "httpx", "genai-prices")
@@ -72,7 +71,7 @@ def plan_run(step: RunInput, ports: PlanRunPorts) -> WaveState:
         run_id=step.run_id,
         definition=test.definition,
         sample_count=len(rows),
-        looks=LOOKS_OF_FIXED_DESIGN,
+        looks=test.definition.design.waves,
         batch_size=ports.batch_size,
         vendors={name: fact.vendor for name, fact in facts.items()},
         queue_urls=ports.queue_urls,
@@ -84,6 +83,7 @@ def plan_run(step: RunInput, ports: PlanRunPorts) -> WaveState:
         "reserved_usd": reserved,
         "responses_total": sum(item.size for wave in waves for item in wave.generate),
         "verdicts_total": sum(item.size for wave in waves for item in wave.judge) * len(test.definition.variants),
+        "looks_planned": len(waves),
     }
     ports.runs.update(run.model_copy(update=planned))
     return WaveState.of(step, 0)

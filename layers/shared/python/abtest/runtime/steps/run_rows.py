@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from abtest.analytics.plan import AnalysisPlan, JudgeMetric
+from abtest.analytics.plan import AnalysisPlan, DesignPlan, GuardrailPlan, JudgeMetric
 from abtest.contracts.records import ModelResponse, Sample, Verdict
 from abtest.core.clock import iso
 from abtest.evaluation.service import is_binary
@@ -28,16 +28,36 @@ class BatchRows:
     verdicts: list[Verdict]
 
 
-def read_batches(bodies: RunBodies, frozen: RunFrozen) -> Iterator[BatchRows]:
+def read_batches(bodies: RunBodies, frozen: RunFrozen, waves: slice = slice(None)) -> Iterator[BatchRows]:
     """Return the batches of a run in order, as far as they were done.
 
     Args:
         bodies: of the run.
         frozen: names its batches, variants and judges.
+        waves: which waves.
     """
-    places = [(w, b) for w, count in enumerate(frozen.batches_by_wave) for b in range(count)]
+    numbered = list(enumerate(frozen.batches_by_wave))[waves]
+    places = [(w, b) for w, count in numbered for b in range(count)]
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         yield from pool.map(lambda place: _read(bodies, frozen, *place), places)
+
+
+def read_verdicts(bodies: RunBodies, frozen: RunFrozen, wave: int) -> Iterator[BatchRows]:
+    """Return the batches of one wave without their responses.
+
+    Args:
+        bodies: of the run.
+        frozen: names its batches and judges.
+        wave: index from 0.
+    """
+    judges = frozen.definition.judges
+
+    def read(batch: int) -> BatchRows:
+        verdicts = [v for judge in judges for v in bodies.verdicts_so_far(wave, judge, batch)]
+        return BatchRows(samples=bodies.samples(wave, batch), responses={}, verdicts=verdicts)
+
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        yield from pool.map(read, range(frozen.batches_by_wave[wave]))
 
 
 def analysis_plan(run: Run, frozen: RunFrozen, finished_at: str | None) -> AnalysisPlan:
@@ -54,6 +74,17 @@ def analysis_plan(run: Run, frozen: RunFrozen, finished_at: str | None) -> Analy
         ),
         primary_metric=definition.primary_metric,
         alpha=definition.design.alpha,
+        design=DesignPlan(
+            kind=definition.design.kind,
+            looks=len(frozen.batches_by_wave),
+            spending=definition.design.spending or "obrien_fleming",
+            futility=definition.design.futility,
+        ),
+        guardrails=tuple(
+            GuardrailPlan(name=name, **guardrail.model_dump()) for name, guardrail in definition.guardrails.items()
+        ),
+        primary_margin=definition.primary_margin,
+        tie_margin=definition.tie_margin,
         seed=definition.seed,
         dataset_version=definition.dataset.version,
         description=definition.description or None,

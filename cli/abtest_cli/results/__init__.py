@@ -1,0 +1,1 @@
+"""Files of results as tables: found, recognised, read and refused with every mistake."""

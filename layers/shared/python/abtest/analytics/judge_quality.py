@@ -1,0 +1,156 @@
+"""What a table of results says of the judges: agreement, preference for a position, preference for length.
+
+Depends on: numpy, `abtest.analytics.statistics`. Used by: `abtest.analytics.offline`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from abtest.analytics.model import Agreement, LengthControlled, PositionBias
+from abtest.analytics.statistics.cohen_kappa import cohen_kappa
+from abtest.analytics.statistics.fleiss_kappa import fleiss_kappa
+from abtest.analytics.statistics.gwet_agreement import gwet_agreement
+from abtest.analytics.statistics.krippendorff_alpha import Level, krippendorff_alpha
+from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
+from abtest.analytics.statistics.position_bias import PositionCounts
+from abtest.analytics.statistics.raw_agreement import raw_agreement
+from abtest.analytics.table_scores import sides
+from abtest.analytics.tables import (
+    FIRST,
+    INVALID,
+    SECOND,
+    PairwiseTable,
+    PreferenceTable,
+    ResultTable,
+    ScoreTable,
+    Values,
+)
+
+MOST_CATEGORIES = 20
+"""With more different ratings than this they are measurements: agreement is that of intervals."""
+
+
+def agreement_of(table: ResultTable, metric: str, variants: tuple[str, ...]) -> Agreement | None:
+    """Return how far the judges of one metric agree; None where there is one judge.
+
+    Args:
+        table: checked rows.
+        metric: of a table of scores; other tables have one.
+        variants: whose answers count.
+    """
+    if len(table.judges) < 2:
+        return None
+    ratings = _ratings(table, metric, variants)
+    told = np.count_nonzero(~np.isnan(ratings), axis=0) >= 2
+    judges, units = table.judges, int(np.count_nonzero(told))
+    if units == 0:
+        return Agreement(judges=judges, units=0, status="no_data")
+    ratings = ratings[:, told]
+    categories = np.unique(ratings[~np.isnan(ratings)]).size
+    nominal = isinstance(table, PairwiseTable)
+    level: Level = "nominal" if nominal or categories <= 2 else "interval"
+    alpha = krippendorff_alpha(ratings, level=level)
+    if categories > MOST_CATEGORIES:
+        return Agreement(judges=judges, units=units, status=alpha.status, krippendorff_alpha=alpha.value)
+    pair = cohen_kappa(ratings) if len(judges) == 2 else None
+    return Agreement(
+        judges=judges,
+        units=units,
+        status=alpha.status,
+        raw=raw_agreement(ratings).value,
+        cohen_kappa=None if pair is None else pair.value,
+        fleiss_kappa=fleiss_kappa(ratings).value,
+        krippendorff_alpha=alpha.value,
+        gwet_ac1=gwet_agreement(ratings).value,
+    )
+
+
+def _ratings(table: ResultTable, metric: str, variants: tuple[str, ...]) -> Values:
+    """Return ratings of shape (judges, answers), NaN being missing."""
+    count = len(table.variants)
+    chosen = [table.variants.index(variant) for variant in variants]
+    if isinstance(table, ScoreTable):
+        keep = (table.metric == table.metrics.index(metric)) & np.isin(table.variant, chosen)
+        unit, value = table.sample.astype(np.int64) * count + table.variant, table.score
+    else:
+        left, right, share = sides(table)
+        keep = np.isin(left, chosen) & np.isin(right, chosen)
+        unit, value = (table.sample.astype(np.int64) * count + left) * count + right, share
+    units, codes = np.unique(unit[keep], return_inverse=True)
+    ratings = np.full((len(table.judges), units.size), np.nan)
+    ratings[table.judge[keep], codes] = value[keep]
+    return ratings
+
+
+def position_of(table: PairwiseTable, alpha: float) -> PositionBias:
+    """Return what the order of answers does to the verdicts.
+
+    Args:
+        table: checked rows.
+        alpha: two-sided error rate of the interval.
+    """
+    known = table.verdict != INVALID
+    decisive = known & ((table.verdict == FIRST) | (table.verdict == SECOND))
+    named = int(np.count_nonzero(decisive))
+    first_rate = float(np.count_nonzero(table.verdict == FIRST)) / named if named else None
+    found = _both_orders(table, known).result(alpha)
+    if found.n == 0:
+        return PositionBias(status="no_data", first_rate=first_rate)
+    return PositionBias(
+        status=found.status if found.status in ("ok", "all_ties") else "ok",
+        pairs=found.n,
+        flip_rate=found.flip_rate.share,
+        flip_rate_low=found.flip_rate.ci_low,
+        flip_rate_high=found.flip_rate.ci_high,
+        first_rate=first_rate,
+        p_value=found.p_bias,
+    )
+
+
+def _both_orders(table: PairwiseTable, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PositionCounts:
+    """Return the verdicts that one judge gave of one pair of answers in both orders."""
+    count = len(table.variants)
+    low, high = np.minimum(table.first, table.second), np.maximum(table.first, table.second)
+    pair = ((table.sample.astype(np.int64) * count + low) * count + high) * len(table.judges) + table.judge
+    straight, turned = known & (table.first == low), known & (table.first == high)
+    _, one, other = np.intersect1d(pair[straight], pair[turned], return_indices=True)
+    return PositionCounts.of(table.verdict[straight][one], table.verdict[turned][other])
+
+
+def length_controlled_of(
+    table: PairwiseTable | PreferenceTable, variants: tuple[str, ...], alpha: float
+) -> tuple[LengthControlled, ...]:
+    """Return the win rate at equal length of each treatment; none where the lengths are not told.
+
+    Args:
+        table: checked rows.
+        variants: the control first.
+        alpha: two-sided error rate.
+    """
+    if not isinstance(table, PreferenceTable) or table.length_variant is None or table.length_baseline is None:
+        return ()
+    control = table.variants.index(variants[0])
+    found = []
+    for treatment in variants[1:]:
+        code = table.variants.index(treatment)
+        lengths = ~(np.isnan(table.length_variant) | np.isnan(table.length_baseline) | np.isnan(table.preference))
+        rows = np.flatnonzero(lengths & (table.variant == code) & (table.baseline == control))
+        result = length_controlled_win_rate(
+            table.preference[rows],
+            table.length_baseline[rows],
+            table.length_variant[rows],
+            clusters=table.sample[rows],
+            alpha=alpha,
+        )
+        found.append(
+            LengthControlled(
+                treatment=treatment,
+                status=result.status,
+                n=result.n,
+                win_rate=result.rate,
+                se=result.se,
+                raw_win_rate=result.win_rate,
+            )
+        )
+    return tuple(found)

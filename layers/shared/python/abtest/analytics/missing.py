@@ -1,0 +1,56 @@
+"""Whether missing answers are alike on both sides, and whether they could reverse the result.
+
+In a paired run every variant is asked every sample, so the sides cannot differ in what they were asked (a sample-ratio
+mismatch); they can differ in what came back. Missingness that depends on the variant makes the complete pairs a
+selection. Its exact test is McNemar's on "has a score", at the level of an alarm; its harm is bounded by giving every
+missing score the worst value for the side that looks better (Horowitz and Manski 2000, worst-case bounds).
+
+Depends on: numpy, `abtest.analytics.statistics.mcnemar`. Used by: `abtest.analytics.engine`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from abtest.analytics.statistics.mcnemar import McNemar
+from abtest.analytics.summaries import Missingness
+from abtest.analytics.tables import Values
+
+Present = npt.NDArray[np.bool_]
+
+
+def missingness(control: Values, treatment: Values) -> Missingness:
+    """Return how the missing scores of two variants differ.
+
+    Args:
+        control: scores, shape (samples,), NaN being missing.
+        treatment: scores, shape (samples,), NaN being missing.
+    """
+    has_control, has_treatment = ~np.isnan(control), ~np.isnan(treatment)
+    if np.array_equal(has_control, has_treatment):
+        return Missingness()
+    table = McNemar.of(has_control.astype(np.float64), has_treatment.astype(np.float64))
+    both = has_control & has_treatment
+    worst = _worst_case(control, treatment, has_control, has_treatment) if both.any() else None
+    effect = float((treatment[both] - control[both]).mean()) if both.any() else 0.0
+    return Missingness(
+        only_control=table.only_a,
+        only_treatment=table.only_b,
+        p_value=table.result().p_value,
+        worst_case_effect=worst,
+        reversible=worst is not None and worst * effect <= 0,
+    )
+
+
+def _worst_case(control: Values, treatment: Values, has_control: Present, has_treatment: Present) -> float:
+    """Return the mean difference over all samples with any score, the missing one at its worst."""
+    seen = np.concatenate([control[has_control], treatment[has_treatment]])
+    low, high = float(seen.min()), float(seen.max())
+    both = has_control & has_treatment
+    better = float((treatment[both] - control[both]).mean()) >= 0
+    any_score = has_control | has_treatment
+    worst_control, worst_treatment = (high, low) if better else (low, high)
+    a = np.where(has_control, control, worst_control)[any_score]
+    b = np.where(has_treatment, treatment, worst_treatment)[any_score]
+    return float((b - a).mean())

@@ -1,0 +1,1 @@
+"""Inference that stays right under repeated looks: group sequential boundaries and confidence sequences."""

@@ -1,0 +1,77 @@
+"""What can be wrong with a declared design or a guardrail before anything is spent.
+
+Depends on: `abtest.contracts`. Used by: `abtest.management.validation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from abtest.contracts.definition import Design, Guardrail
+from abtest.core.errors import InputIssue
+from abtest.core.registry import nearest
+
+FEW_UNITS_A_LOOK = 20
+"""Below so many independent samples a normal approximation is not worth a look."""
+
+
+def design_issues(design: Design | None) -> Iterator[InputIssue]:
+    """Yield what the parts of a design contradict.
+
+    Args:
+        design: None where its shape was wrong, which was told already.
+    """
+    if design is None:
+        return
+    if design.kind == "fixed":
+        if design.looks not in (None, 1):
+            message = "a fixed design looks once, at the end"
+            yield InputIssue("design.looks", message, str(design.looks), "kind: group_sequential, or always_valid")
+        if design.futility is not None:
+            message = "a fixed design cannot stop early"
+            yield InputIssue("design.futility", message, str(design.futility), "kind: group_sequential")
+    elif design.looks == 1:
+        yield InputIssue("design.looks", f"a {design.kind} design with one look is a fixed one", "1", "2 or more")
+    if design.spending is not None and design.kind != "group_sequential":
+        message = f"a {design.kind} design spends nothing over looks"
+        yield InputIssue("design.spending", message, design.spending, "only with kind: group_sequential")
+
+
+def guardrail_issues(
+    guardrails: Mapping[str, Guardrail], primary_metric: object, metrics: Sequence[str]
+) -> Iterator[InputIssue]:
+    """Yield what is wrong with each guardrail.
+
+    Args:
+        guardrails: by name.
+        primary_metric: as it was written.
+        metrics: the judges, and the metrics that always exist.
+    """
+    for name, guardrail in guardrails.items():
+        path = f"guardrails.{name}"
+        if guardrail.metric not in metrics:
+            guess = nearest(guardrail.metric, metrics)
+            message = f"nobody measures it{f'; did you mean {guess!r}?' if guess else ''}"
+            yield InputIssue(f"{path}.metric", message, guardrail.metric, ", ".join(metrics))
+        elif guardrail.metric == primary_metric and guardrail.statistic == "mean":
+            message = "the primary metric decides by its own margin"
+            yield InputIssue(f"{path}.metric", message, guardrail.metric, "primary_margin, or another metric")
+        if guardrail.statistic != "mean" and guardrail.metric in ("error_rate", "refusal_rate"):
+            message = "a rate of 0 and 1 has no quantile worth comparing"
+            yield InputIssue(f"{path}.statistic", message, guardrail.statistic, "mean")
+        if (guardrail.margin is None) == (guardrail.margin_relative is None):
+            message = "a guardrail needs exactly one margin"
+            yield InputIssue(path, message, allowed="margin (in the metric's unit), or margin_relative (a share)")
+
+
+def design_warnings(design: Design | None, units: int) -> list[str]:
+    """Return what a person should know about a design and a number of independent samples."""
+    if design is None or design.kind == "fixed":
+        return []
+    warnings = []
+    if units < design.waves * FEW_UNITS_A_LOOK:
+        warnings.append(
+            f"{design.waves} looks at {units} independent samples: fewer than {FEW_UNITS_A_LOOK} a look. "
+            f"A look before the first {FEW_UNITS_A_LOOK} stops nothing."
+        )
+    return warnings
