@@ -8,10 +8,10 @@ UV := $(BIN)/python -m uv
 INSTALL := $(UV) pip install --quiet --no-cache --python $(BIN)/python
 CODE := app.py infra functions layers/shared cli tests
 
-.PHONY: help demo test setup setup-dev check format lint types imports synth layers requirements bench-run clean
+.PHONY: help demo test setup setup-dev check format lint types imports synth layers requirements bench-run bench-analytics clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup  ## a real A/B test of a real LLM, from nothing to a verdict
 	@exec $(BIN)/abtest demo
@@ -64,6 +64,9 @@ synth: setup-dev  ## CloudFormation of every environment, with no AWS call
 
 bench-run: setup-dev  ## a run of 2,000 calls against a bare client loop
 	@exec $(BIN)/python tests/benchmarks/bench_run.py
+
+bench-analytics: setup-dev  ## the statistics of a million pairs against plain ways to them
+	@exec $(BIN)/python tests/benchmarks/bench_analytics.py
 
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-cache --custom-compile-command "make requirements"
 requirements: .venv/python  ## compile every requirement file anew, with hashes

@@ -10,7 +10,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -54,28 +54,29 @@ def scores(kind: str, n: int, random: np.random.Generator) -> tuple[Floats, Floa
     return a, b
 
 
-def table_of(kind: str, n: int) -> ScoreTable:
-    """Return two scored rows a sample, as a file's reader would."""
-    a, b = scores(kind, n, np.random.default_rng(SEED))
-    nothing = np.zeros(2 * n, dtype=np.int32)
+def table_of(columns: Sequence[Floats]) -> ScoreTable:
+    """Return a scored row for each sample and variant, as a file's reader would."""
+    n, count = columns[0].size, len(columns)
+    nothing = np.zeros(count * n, dtype=np.int32)
     alone = np.full(n, -1, dtype=np.int32)
     return ScoreTable(
         groups=SampleGroups(tuple(f"sample-{i}" for i in range(n)), (), alone, (), alone),
-        variants=("old", "new"),
+        variants=("old", "new", "newer", "newest", "other")[:count],
         metrics=("score",),
         judges=("",),
-        sample=np.repeat(np.arange(n, dtype=np.int32), 2),
-        variant=np.tile(np.asarray((0, 1), dtype=np.int32), n),
+        sample=np.repeat(np.arange(n, dtype=np.int32), count),
+        variant=np.tile(np.arange(count, dtype=np.int32), n),
         metric=nothing,
         judge=nothing,
-        score=np.column_stack((a, b)).reshape(-1),
+        score=np.column_stack(columns).reshape(-1),
     )
 
 
 def analysis(kind: str, n: int) -> list[Figure]:
     """The whole analysis of n pairs, beside scipy's t test, Wilcoxon test and exact binomial test of the same pairs."""
-    table, request = table_of(kind, n), Request(title="benchmark")
-    analyse_table(table_of(kind, 1000), request)
+    request = Request(title="benchmark")
+    table = table_of(scores(kind, n, np.random.default_rng(SEED)))
+    analyse_table(table_of(scores(kind, 1000, np.random.default_rng(SEED))), request)
     start = peak_mb()
     figure = measured(f"{n:,} {kind} pairs, all tests", lambda: analyse_table(table, request), repeats=5)
     figure["start_mb"] = start
@@ -93,6 +94,22 @@ def analysis(kind: str, n: int) -> list[Figure]:
         stats.binomtest(int((d > 0).sum()), int((d != 0).sum()))
 
     return [beside(figure, "scipy.stats t, Wilcoxon, binomial", peers)]
+
+
+def several(_: str, n: int) -> list[Figure]:
+    """Five variants, ranked by all ten pairs of them, beside the four comparisons with the control alone."""
+    random = np.random.default_rng(SEED)
+    hard = random.standard_normal(n)
+    table = table_of([hard + random.standard_normal(n) for _ in range(5)])
+    whole = measured(
+        f"{n:,} samples of 5 variants, all tests", lambda: analyse_table(table, Request(title="benchmark")), repeats=3
+    )
+
+    def one_by_one() -> None:
+        for treatment in table.variants[1:]:
+            analyse_table(table, Request(title="benchmark", treatments=(treatment,)))
+
+    return [beside(whole, "4 analyses of 2 variants", one_by_one)]
 
 
 def engine_alone(kind: str, n: int) -> list[Figure]:
@@ -154,7 +171,7 @@ def ranking(_: str, n: int) -> list[Figure]:
             _minorised(first[rows], second[rows], verdict[rows])
 
     beside(fitted, "MM iterations in numpy", lambda: _minorised(first, second, verdict))
-    beside(refitted, f"rows drawn, MM iterations: {few} x {REFITS / few:.0f}", plain_refits, repeats=1)
+    beside(refitted, f"{few} resamples by rows and MM iterations, times {REFITS / few:.0f}", plain_refits, repeats=1)
     refitted["baseline_s"] *= REFITS / few
     return [fitted, refitted]
 
@@ -241,6 +258,7 @@ def peak_mb() -> float:
 
 CASES: dict[str, Callable[[str, int], list[Figure]]] = {
     "analysis": analysis,
+    "several": several,
     "engine": engine_alone,
     "bootstrap": bootstrap,
     "ranking": ranking,

@@ -44,6 +44,7 @@ def analysis(pairs: int) -> None:
     for kind in ("continuous", "binary", "Likert"):
         _case("analysis", kind, pairs)
     _case("engine", "continuous", pairs)
+    _case("several", "continuous", pairs)
 
 
 def bootstrap(pairs: int) -> None:
@@ -68,7 +69,7 @@ def memory(pairs: int) -> None:
         (figure,) = _figures("analysis", "continuous", pairs // share)
         added = figure["peak_mb"] - figure["start_mb"]
         print(
-            f"  {f'memory of {pairs // share:,} pairs':60} {added:6.0f} MB above {figure['start_mb']:.0f} MB at start"
+            f"  {f'memory of {pairs // share:,} pairs':66} {added:6.0f} MB above {figure['start_mb']:.0f} MB at start"
         )
 
 
@@ -130,7 +131,7 @@ def _case(case: str, kind: str, size: int) -> None:
 def _show(figure: dict[str, Any]) -> None:
     seconds, base = figure["seconds"], figure["baseline_s"]
     print(
-        f"  {figure['name']:60} {_time(seconds):>9} {figure['peak_mb']:6.0f} MB   "
+        f"  {figure['name']:66} {_time(seconds):>9} {figure['peak_mb']:6.0f} MB   "
         f"{figure['baseline']}: {_time(base)}, {_ratio(base, seconds)}",
         flush=True,
     )

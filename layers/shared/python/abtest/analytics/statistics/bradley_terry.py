@@ -160,8 +160,7 @@ def bradley_terry(counts: PairCounts) -> BradleyTerry:
     theta = maximum.at - maximum.at.mean()
     model = centred(maximum.covariance)
     sandwich = None if found.status == "all_ties" else centred(model @ _scatter(counts, theta) @ model)
-    values = tuple(float(value) for value in theta)
-    return replace(found, theta=values, covariance_model=model, covariance_sandwich=sandwich)
+    return replace(found, theta=tuple(theta.tolist()), covariance_model=model, covariance_sandwich=sandwich)
 
 
 def clustered_bradley_terry(counts: ClusteredPairCounts) -> BradleyTerry:
@@ -182,12 +181,9 @@ def bradley_terry_by_parts(pooled: PairCounts, parts: Iterable[ClusteredPairCoun
     Args:
         pooled: all comparisons.
         parts: the same comparisons by cluster, each cluster in one part only; read once.
-
-    Assumes and source: as `clustered_bradley_terry`.
     """
     found = bradley_terry(pooled)
-    k, clusters = pooled.n_variants, 0
-    scatter = np.zeros((k, k))
+    clusters, scatter = 0, np.zeros_like(pooled.wins, dtype=np.float64)
     for part in parts:
         clusters += part.n_clusters
         if found.theta is not None:
@@ -195,10 +191,8 @@ def bradley_terry_by_parts(pooled: PairCounts, parts: Iterable[ClusteredPairCoun
     found = replace(found, clusters=clusters)
     if found.theta is None or found.covariance_model is None or found.status == "all_ties":
         return found
-    if clusters == 1:
-        return replace(found, status="one_cluster")
-    if clusters < k:
-        return replace(found, status="too_few")
+    if clusters == 1 or clusters < pooled.n_variants:
+        return replace(found, status="one_cluster" if clusters == 1 else "too_few")
     model = found.covariance_model
     return replace(found, covariance_clustered=centred(model @ scatter @ model))
 
@@ -288,8 +282,7 @@ def _cluster_scatter(counts: ClusteredPairCounts, theta: Floats) -> Floats:
     k = counts.n_variants
     pair, verdict = np.divmod(counts.cells, 3)
     i, j = np.divmod(pair, k)
-    result = np.asarray([1.0, 0.0, 0.5])[verdict]
-    residual = counts.counts * (result - expit(theta[i] - theta[j]))
+    residual = counts.counts * (np.asarray([1.0, 0.0, 0.5])[verdict] - expit(theta[i] - theta[j]))
     cluster = counts.cluster_index
     scatter = np.zeros((k, k))
     size = max(1, _CHUNK // k)
