@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from abtest.analytics.looks import LookState
 from abtest.analytics.model import AnalysisResult, Comparison
@@ -31,7 +33,7 @@ SEQUENTIAL = (
     (DesignPlan(kind="group_sequential", looks=4, spending="pocock"), 2, 40),
 )
 SCALES = {"binary": (0.0, 1.0), "thirds": (0.0, 1 / 3, 2 / 3, 1.0), "likert": (1.0, 2.0, 3.0, 4.0, 5.0)}
-TABLES = settings(max_examples=40, deadline=None)
+TABLES = settings(max_examples=80, deadline=None)
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def test_intervals__nest_in_alpha(given: Rows, design: tuple[DesignPlan, int, in
     ]
     if plan.kind == "always_valid":
         found = found[:1]
-    for narrow, wide in zip(found, found[1:], strict=False):
+    for narrow, wide in pairwise(found):
         if None not in (narrow.ci_low, wide.ci_low, narrow.ci_high, wide.ci_high):
             assert wide.ci_low <= narrow.ci_low + 1e-9  # type: ignore[operator]
             assert narrow.ci_high <= wide.ci_high + 1e-9  # type: ignore[operator]
@@ -339,6 +341,23 @@ def test_tables_of_the_laws__reach_every_decision() -> None:
     assert seen == {"ship_treatment", "keep_control", "no_worse", "undecided"}
 
 
+def test_margin_of_several_treatments__is_adjusted_by_holm() -> None:
+    random = np.random.default_rng(2)
+    noise = random.normal(size=(40, 1))
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    control = random.normal(size=(40, 1))
+    # Both treatments stand 1.9 standard errors inside the margin: one-sided p about 0.032, twice that by Holm.
+    margin = 0.1 + 1.9 / math.sqrt(40)
+    treatment = control - 0.1 + noise
+    scores = np.stack([control, treatment, treatment], axis=1).reshape(40, 3, 1, 1)
+    alone = analysed(Rows(scores, None, None), treatments=("b",), margins={"m0": Margin(margin)})
+    among = analysed(Rows(scores, None, None), margins={"m0": Margin(margin)})
+    p = float(stats.t.sf(1.9, 39))
+    assert (alone.decision.outcome, among.decision.outcome) == ("no_worse", "undecided")
+    assert f"one-sided p = {p:.3g}" in alone.decision.reasons[0]
+    assert any(f"Holm-adjusted one-sided p = {2 * p:.3g}" in reason for reason in among.decision.reasons)
+
+
 @seed(9)
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(*[st.sampled_from([0.0, 1.0, None])] * 2), min_size=1, max_size=40), st.integers(1, 9))
@@ -363,9 +382,8 @@ def test_batches_added_up__are_the_run(pairs: list[tuple[float | None, float | N
 def test_waves_of_looks_added_up__are_the_pooled_sums(given: Rows, size: int) -> None:
     plan = plan_of(VARIANTS[:2])
     values = given.scores[:, :, 0, 0]
-    words = [
-        None if given.clusters is None or code < 0 else f"c{code}" for code in given.clusters or [-1] * len(values)
-    ]
+    codes = given.clusters or (-1,) * given.samples
+    words = [None if code < 0 else f"c{code}" for code in codes]
 
     def wave(part: slice) -> SampleScores:
         scores = {(name, "correct"): values[part, side] for side, name in enumerate(VARIANTS[:2])}

@@ -132,6 +132,8 @@ def _sequential(comparison: Comparison, found: MeanDifference, inference: Infere
     if comparison.mcnemar is not None:
         silent["mcnemar"] = comparison.mcnemar.model_copy(update={"p_value": None})
     if found.status != "ok" or found.effect is None or found.se is None:
+        # That p is 1 where nothing differs is a convention at every look.
+        silent["p_value"] = 1.0 if comparison.status == "no_discordant_pairs" else None
         return comparison.model_copy(update=silent)
     units = found.clusters or found.n
     reach = inference.half_width(found.se, units=units, df=found.df, alpha=alpha)

@@ -79,16 +79,26 @@ def margin_reasons(plan: AnalysisPlan, comparison: Comparison, no_worse: Guardra
         return []
     if no_worse.loss_high is None or no_worse.margin is None:
         return [f"The margin on {comparison.metric} cannot be tested ({no_worse.status.replace('_', ' ')})."]
+    adjusted = "" if no_worse.p_value_adjusted is None else "Holm-adjusted "
     margin, bound = (amount_text(value, comparison.unit) for value in (no_worse.margin, no_worse.loss_high))
-    if no_worse.verdict == "holds" and no_worse.p_value is not None:
+    p = no_worse.p_value if no_worse.p_value_adjusted is None else no_worse.p_value_adjusted
+    if no_worse.verdict == "holds" and p is not None:
         return [
             f"{comparison.treatment} loses less than {bound} with {level_text(plan.alpha)} confidence, where the "
-            f"margin is {margin} (one-sided {p_text(no_worse.p_value, plan.alpha)})."
+            f"margin is {margin} (one-sided {adjusted}{p_text(p, plan.alpha)})."
         ]
     return [
         f"{comparison.treatment} is not shown to lose less than the margin of {margin}: it may lose up to {bound} "
-        f"({level_text(plan.alpha)} bound)."
+        f"({level_text(plan.alpha)} bound{_only_unadjusted(no_worse, plan)})."
     ]
+
+
+def _only_unadjusted(guardrail: GuardrailResult, plan: AnalysisPlan) -> str:
+    """Return the adjusted p-value where the bound alone would seem to keep the margin."""
+    p, high, margin = guardrail.p_value_adjusted, guardrail.loss_high, guardrail.margin
+    if p is None or high is None or margin is None or high >= margin:
+        return ""
+    return f", not adjusted; Holm-adjusted one-sided {p_text(p, plan.alpha)}"
 
 
 def guardrail_sentence(guardrail: GuardrailResult, plan: AnalysisPlan) -> str:
@@ -105,7 +115,7 @@ def guardrail_sentence(guardrail: GuardrailResult, plan: AnalysisPlan) -> str:
     if guardrail.verdict == "broken":
         bound = f"at least {amount_text(guardrail.loss_low, unit)} with {level} confidence"
         return f"{about} is broken: {loss}, {bound}, more than the margin of {margin}."
-    bound = f"the {level} bound is {amount_text(guardrail.loss_high, unit)}"
+    bound = f"the {level} bound is {amount_text(guardrail.loss_high, unit)}{_only_unadjusted(guardrail, plan)}"
     return f"{about} is not shown to hold: {loss}, and {bound}, where the margin is {margin}."
 
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from abtest.analytics import methods
 from abtest.analytics.comparing import compare
 from abtest.analytics.decision import TreatmentEvidence, decide
-from abtest.analytics.designs._inference import Inference
-from abtest.analytics.guarding import guardrails_of, non_inferiority
+from abtest.analytics.guarding import guardrails_of, non_inferiorities
 from abtest.analytics.inference import inference_of
 from abtest.analytics.missing import missingness
 from abtest.analytics.model import (
@@ -70,7 +69,7 @@ def findings_of(plan: AnalysisPlan, scores: SampleScores, look: LookPosition) ->
     return Findings(
         comparisons=_adjusted(plan, comparisons),
         guardrails=tuple(guardrails),
-        no_worse=_no_worse(plan, scores, inference),
+        no_worse=non_inferiorities(plan, scores, inference),
         slices=tuple(slice_effects(plan, scores)) if plan.design.kind == "fixed" else (),
         missing={t: _missing(plan, scores, t) for t in plan.treatments},
     )
@@ -128,11 +127,6 @@ def _adjusted(plan: AnalysisPlan, comparisons: list[Comparison]) -> tuple[Compar
 def _with(comparisons: list[Comparison], adjusted: Sequence[float | None]) -> list[Comparison]:
     pairs = zip(comparisons, adjusted, strict=True)
     return [c.model_copy(update={"p_value_adjusted": p}) for c, p in pairs]
-
-
-def _no_worse(plan: AnalysisPlan, scores: SampleScores, inference: Inference) -> dict[str, GuardrailResult]:
-    results = {t: non_inferiority(plan, scores, t, inference) for t in plan.treatments}
-    return {t: result for t, result in results.items() if result is not None}
 
 
 def _missing(plan: AnalysisPlan, scores: SampleScores, treatment: str) -> Missingness:

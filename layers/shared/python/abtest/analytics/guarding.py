@@ -174,16 +174,29 @@ def _quantile_loss(
     return _Loss("ok", method, margin, loss, *_ends(loss, reach), max(p_value, SMALLEST_P))
 
 
-def non_inferiority(
-    plan: AnalysisPlan, scores: SampleScores, treatment: str, inference: Inference
-) -> GuardrailResult | None:
-    """Return the primary metric against its declared margin; None where none was declared."""
+def non_inferiorities(plan: AnalysisPlan, scores: SampleScores, inference: Inference) -> dict[str, GuardrailResult]:
+    """Return the primary metric of every treatment against its declared margin; none where none was declared.
+
+    Several treatments are adjusted by Holm: one of them would be found no worse by chance more often than each.
+
+    Args:
+        plan: the declared analysis.
+        scores: of all samples.
+        inference: what the design allows at this look.
+    """
     if plan.primary_margin is None and plan.primary_margin_relative is None:
-        return None
+        return {}
     guardrail = GuardrailPlan(
         name="primary_margin",
         metric=plan.primary_metric,
         margin=plan.primary_margin,
         margin_relative=plan.primary_margin_relative,
     )
-    return guard(plan, scores, treatment, guardrail, inference)
+    found = {t: guard(plan, scores, t, guardrail, inference) for t in plan.treatments}
+    if len(found) == 1:
+        return found
+    adjusted = holm([result.p_value for result in found.values()])
+    return {
+        t: result.model_copy(update={"p_value_adjusted": p, "verdict": _verdict(result, p, plan.alpha)})
+        for (t, result), p in zip(found.items(), adjusted, strict=True)
+    }

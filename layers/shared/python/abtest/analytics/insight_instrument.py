@@ -58,17 +58,19 @@ def judges_that_prefer_a_position(result: AnalysisResult, _scores: SampleScores)
 def judges_that_prefer_length(result: AnalysisResult, _scores: SampleScores) -> Iterator[Insight]:
     """Yield where controlling for length moves the win rate."""
     for found in result.length_controlled:
-        if found.win_rate is None or found.raw_win_rate is None or found.se is None:
+        if found.status != "ok" or found.win_rate is None or found.raw_win_rate is None or found.se is None:
             continue
         moved = found.raw_win_rate - found.win_rate
         if abs(moved) < LENGTH_MATTERS:
             continue
+        turned = (found.raw_win_rate - 0.5) * (found.win_rate - 0.5) < 0
+        what = "explains" if moved * (found.raw_win_rate - 0.5) > 0 else "hides"
         yield Insight(
             kind="length",
             sentence=(
-                f"Length explains part of the preference for {found.treatment}: its win rate is "
+                f"Length {what} {'the' if turned else 'part of the'} preference for {found.treatment}: its win rate is "
                 f"{100 * found.raw_win_rate:.1f} %, and {100 * found.win_rate:.1f} % "
                 f"(± {100 * found.se:.1f} SE, {found.n:,} rows) at equal length."
             ),
-            weight=min(0.8, 0.5 + abs(moved)),
+            weight=0.9 if turned else min(0.8, 0.5 + abs(moved)),
         )

@@ -131,15 +131,19 @@ def length_controlled_of(
     if not isinstance(table, PreferenceTable) or table.length_variant is None or table.length_baseline is None:
         return ()
     control = table.variants.index(variants[0])
+    told = ~(np.isnan(table.length_variant) | np.isnan(table.length_baseline) | np.isnan(table.preference))
     found = []
     for treatment in variants[1:]:
         code = table.variants.index(treatment)
-        lengths = ~(np.isnan(table.length_variant) | np.isnan(table.length_baseline) | np.isnan(table.preference))
-        rows = np.flatnonzero(lengths & (table.variant == code) & (table.baseline == control))
+        straight = (table.variant == code) & (table.baseline == control)
+        turned = (table.variant == control) & (table.baseline == code)
+        rows = np.flatnonzero(told & (straight | turned))
+        back, share = turned[rows], table.preference[rows]
+        own, other = table.length_variant[rows], table.length_baseline[rows]
         result = length_controlled_win_rate(
-            table.preference[rows],
-            table.length_baseline[rows],
-            table.length_variant[rows],
+            np.where(back, 1 - share, share),
+            np.where(back, own, other),
+            np.where(back, other, own),
             clusters=table.sample[rows],
             alpha=alpha,
         )

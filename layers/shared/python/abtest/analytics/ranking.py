@@ -1,6 +1,6 @@
 """Ranks all variants by every pair of them, on the primary metric or from the verdicts themselves.
 
-Depends on: numpy, `abtest.analytics.statistics.{bradley_terry,ranking}`. Used by: `abtest.analytics.service`,
+Depends on: numpy, `abtest.analytics.statistics`. Used by: `abtest.analytics.service`,
 `abtest.analytics.offline`.
 """
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from abtest.analytics.model import AnalysisPlan, RankedVariant, Ranking
 from abtest.analytics.scores import ALONE, SampleScores
+from abtest.analytics.sensitivity import ROUNDING
 from abtest.analytics.statistics._pair_counts import ClusteredPairCounts, PairCounts
 from abtest.analytics.statistics.bradley_terry import (
     BradleyTerry,
@@ -47,9 +48,8 @@ def ranking_of(plan: AnalysisPlan, scores: SampleScores) -> Ranking | None:
     if plan.design.kind != "fixed":
         return None
     sign = -1.0 if plan.lower_is_better(plan.primary_metric) else 1.0
-    columns = _Columns(
-        [scores.column(variant, plan.primary_metric) for variant in plan.variants], sign, plan.tie_margin
-    )
+    values = [scores.column(variant, plan.primary_metric) for variant in plan.variants]
+    columns = _Columns(values, sign, plan.tie_margin + _rounding(values))
     if len(plan.variants) == 2 and scores.cluster is None:
         # One comparison a sample: its own sandwich error is the clustered one.
         return _ranked(plan.variants, bradley_terry(columns.counts()), plan.alpha)
@@ -98,6 +98,12 @@ class _Columns:
     def _gap(self, i: int, j: int, rows: Rows | slice = _ALL) -> Values:
         gap: Values = self.values[i][rows] - self.values[j][rows]
         return gap if self.sign > 0 else -gap
+
+
+def _rounding(values: Sequence[Values]) -> float:
+    """Return the difference that rounding alone can make between two equal scores, as the comparisons take it."""
+    ends = (float(np.fmax.reduce(np.abs(column), initial=0.0)) for column in values)
+    return ROUNDING * max(1.0, *ends)
 
 
 def _parts(scores: SampleScores) -> Iterator[Rows]:

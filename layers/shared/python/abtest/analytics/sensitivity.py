@@ -28,11 +28,13 @@ ROUNDING = 1e-12
 
 def unit_differences(pairs: Pairs) -> Values:
     """Return one difference for each independent unit: a cluster's sum, or the pair's own."""
-    units = differences(pairs.a, pairs.b)
+    units, rounding = differences(pairs.a, pairs.b), rounding_of(pairs)
     if pairs.cluster is not None:
         codes, count = cluster_codes(pairs.cluster, pairs.n)
         units = np.bincount(codes, weights=units, minlength=count).astype(np.float64)
-    units[np.abs(units) <= rounding_of(pairs)] = 0.0
+        # Equal sums must be equal in every bit to tie, in whatever order they were added.
+        units = np.rint(units / rounding) * rounding
+    units[np.abs(units) <= rounding] = 0.0
     return units
 
 
