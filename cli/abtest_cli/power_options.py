@@ -1,6 +1,6 @@
 """The options of `abtest power` as a person writes them, read whole: every mistake at once, by its option's name.
 
-Depends on: `abtest.analytics.power_request`, `abtest_cli.results`. Used by: `commands.power`.
+Depends on: `abtest.analytics.power.request`, `abtest_cli.results`. Used by: `commands.power`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from abtest.analytics.power_checks import issues_of
-from abtest.analytics.power_request import PowerRequest
+from abtest.analytics.power.checks import issues_of
+from abtest.analytics.power.request import PowerRequest
 from abtest.contracts.definition import issues_of as findings_of
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from abtest.analytics.power_pilot import Pilot
-    from abtest.analytics.tables import ResultTable
+    from abtest.analytics.data.tables import ResultTable
+    from abtest.analytics.power.pilot import Pilot
 
 _DESIGN = re.compile(r"(fixed)|(group_sequential):(\d{1,3})(?::(obrien_fleming|pocock))?|(always_valid)(?::(\d{1,3}))?")
 _DESIGNS = "fixed, group_sequential:5, group_sequential:5:pocock, always_valid, always_valid:20"
@@ -113,7 +113,7 @@ def pilot_from(source: PilotSource) -> Pilot:
 
 def _from_run(source: PilotSource, run_id: str) -> Pilot:
     from abtest.analytics.model import AnalysisResult
-    from abtest.analytics.power_pilot import pilot_of_analysis
+    from abtest.analytics.power.pilot import pilot_of_analysis
     from abtest_cli.connection import connect
     from abtest_cli.result_table import UnknownAnalysisError
 
@@ -127,9 +127,9 @@ def _from_run(source: PilotSource, run_id: str) -> Pilot:
 
 
 def _from_files(source: PilotSource) -> Pilot:
-    from abtest.analytics.power_pilot import pilot_of_pairs
-    from abtest.analytics.table_scores import PREFERENCE, preferences_of, scores_of
-    from abtest.analytics.tables import ScoreTable
+    from abtest.analytics.data.table_scores import PREFERENCE, preferences_of, scores_of
+    from abtest.analytics.data.tables import ScoreTable
+    from abtest.analytics.power.pilot import pilot_of_pairs
     from abtest_cli.results.reading import read_results
 
     table = read_results(source.files, source.format_name).table

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abtest.analytics.power_answer import PowerPlan, PowerPoint
-from abtest.analytics.power_wording import chance_text, effect_value
+from abtest.analytics.power.answer import PowerPlan, PowerPoint
+from abtest.analytics.power.wording import chance_text, effect_value
 from abtest.core.duration import duration_text
 from abtest.core.money import dollars
 from abtest_cli.output import print_warnings

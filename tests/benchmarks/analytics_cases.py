@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abtest.analytics.data.scores import SampleScores
+from abtest.analytics.data.tables import SampleGroups, ScoreTable
 from abtest.analytics.engine import analyse_scores
 from abtest.analytics.looks import LookState, take
 from abtest.analytics.model import AnalysisPlan, Coverage, JudgeMetric, LookPosition
 from abtest.analytics.offline import Request, analyse_table
 from abtest.analytics.plan import DesignPlan
-from abtest.analytics.scores import SampleScores
 from abtest.analytics.statistics.bootstrap import bootstrap_mean
 from abtest.analytics.statistics.bradley_terry import PairCounts, bradley_terry
 from abtest.analytics.statistics.bradley_terry_bootstrap import bootstrap_bradley_terry
 from abtest.analytics.statistics.paired_mean import PairedMean
-from abtest.analytics.tables import SampleGroups, ScoreTable
 
 Floats = npt.NDArray[np.float64]
 Figure = dict[str, Any]

@@ -19,7 +19,7 @@ LATE = {
     "api": """
 from datetime import UTC, datetime
 from abtest.adapters.http import check_base_url
-from abtest.analytics.power import detectable_effect_binary
+from abtest.analytics.power.detectable import detectable_effect_binary
 from abtest.contracts.records import Usage
 from abtest.evaluation.registry import describe_judges
 from abtest.evaluation.validation import check_parameters
@@ -33,8 +33,8 @@ openai = ModelProvider(id="openai", vendor="openai_chat")
 price_of(openai, "gpt-4o", Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
 """,
     "plan_analysis": """
-from abtest.analytics.power_plan import plan_power
-from abtest.analytics.power_request import PowerRequest
+from abtest.analytics.power.plan import plan_power
+from abtest.analytics.power.request import PowerRequest
 assert plan_power(PowerRequest(metric="mean", sd_difference=1, effect=0.5)).samples == 34
 import sys
 assert "scipy.stats" not in sys.modules

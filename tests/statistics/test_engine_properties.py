@@ -15,13 +15,13 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from abtest.analytics.data.scores import Column, SampleScores
+from abtest.analytics.data.tables import PairwiseTable, SampleGroups, ScoreTable
 from abtest.analytics.looks import LookState
 from abtest.analytics.model import AnalysisResult, Comparison
 from abtest.analytics.offline import Margin, Request, analyse_table
 from abtest.analytics.plan import DesignPlan
-from abtest.analytics.scores import Column, SampleScores
 from abtest.analytics.service import analyse
-from abtest.analytics.tables import PairwiseTable, SampleGroups, ScoreTable
 from abtest_cli.analysis_json import analysis_object
 from tests.unit.analytics.support import plan_of, statistics_of
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from abtest.analytics.accumulate import RunStatistics
+from abtest.analytics.data.accumulate import RunStatistics
 from abtest.analytics.model import AnalysisPlan, JudgeMetric
 from abtest.analytics.service import analyse
 from abtest.contracts.records import ModelResponse, Sample, Verdict

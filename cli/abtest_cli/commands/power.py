@@ -1,6 +1,6 @@
 """`abtest power`: how many samples a test needs, without any cloud.
 
-Depends on: typer; `abtest_cli.power_options`, `abtest.analytics.power_plan`. Used by: `abtest_cli.main`.
+Depends on: typer; `abtest_cli.power_options`, `abtest.analytics.power.plan`. Used by: `abtest_cli.main`.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def power(
     """Say how many samples a test needs, what it finds, and what that costs. Needs no platform."""
     import json
 
-    from abtest.analytics.power_pilot import plan_from_pilot
-    from abtest.analytics.power_plan import plan_power
+    from abtest.analytics.power.pilot import plan_from_pilot
+    from abtest.analytics.power.plan import plan_power
     from abtest_cli.output import console
     from abtest_cli.power_options import PilotSource, pilot_from, request_of
     from abtest_cli.power_table import show_plan

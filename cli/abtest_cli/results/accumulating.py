@@ -1,6 +1,6 @@
 """Gathers rows of any format and makes them a table, after every check that needs all rows.
 
-Depends on: numpy, `coding`, `checks`, `stack`, `abtest.analytics.tables`. Used by: the formats.
+Depends on: numpy, `coding`, `checks`, `stack`, `abtest.analytics.data.tables`. Used by: the formats.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from abtest.analytics.tables import (
+from abtest.analytics.data.tables import (
     VERDICTS,
     Codes,
     PairwiseTable,

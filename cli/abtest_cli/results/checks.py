@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from abtest.analytics.tables import Codes, Values
+from abtest.analytics.data.tables import Codes, Values
 from abtest_cli.results.mistakes import MAX_MISTAKES, Mistakes, quoted, shown
 from abtest_cli.results.stack import Array, Stack
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from abtest.analytics.tables import Codes, Values
+from abtest.analytics.data.tables import Codes, Values
 from abtest_cli.results.mistakes import shown
 from abtest_cli.results.model import Reading
 from abtest_cli.results.rows import ABSENT, Chunk

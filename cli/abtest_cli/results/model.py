@@ -1,6 +1,6 @@
 """What a format of results is, and what the reading of one needs.
 
-Depends on: `mistakes`, `sources`, `abtest.analytics.tables`. Used by: `reading`, the formats.
+Depends on: `mistakes`, `sources`, `abtest.analytics.data.tables`. Used by: `reading`, the formats.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from abtest.analytics.tables import ResultTable
+from abtest.analytics.data.tables import ResultTable
 from abtest_cli.results.mistakes import Mistakes
 from abtest_cli.results.sources import Head, Source
 

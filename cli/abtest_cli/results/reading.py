@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from abtest.analytics.tables import ResultTable
+from abtest.analytics.data.tables import ResultTable
 from abtest.core import registry
 from abtest_cli.results import formats
 from abtest_cli.results.mistakes import Mistakes, quoted

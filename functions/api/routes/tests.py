@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from abtest.analytics.power import detectable_effect_binary
+from abtest.analytics.power.detectable import detectable_effect_binary
 from abtest.management.model import Test
 from abtest.management.service import TestOrchestrator
 from abtest.runtime.access import Role

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from abtest.analytics.accumulate import RunStatistics
+from abtest.analytics.data.accumulate import RunStatistics
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, JudgeMetric
 from abtest.analytics.service import analyse
 from abtest.contracts.records import ModelResponse, Sample, Usage, Verdict

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from abtest.analytics.accumulate import RunStatistics
+from abtest.analytics.data.accumulate import RunStatistics
 from abtest.analytics.service import analyse
 from abtest.contracts.records import ModelResponse, Sample, Usage, Verdict
 from tests.unit.analytics.support import analysed, answer, binary, plan_of, statistics_of

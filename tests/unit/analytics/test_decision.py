@@ -114,7 +114,7 @@ def test_clusters_of_one_sample_each__leave_the_exact_test() -> None:
 
 
 def test_lower_is_better__for_an_operational_primary_metric() -> None:
-    from abtest.analytics.accumulate import RunStatistics
+    from abtest.analytics.data.accumulate import RunStatistics
     from abtest.analytics.service import analyse
     from abtest.contracts.records import Sample
     from tests.unit.analytics.support import answer

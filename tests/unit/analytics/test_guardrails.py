@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from abtest.analytics.data.scores import Column, SampleScores
 from abtest.analytics.engine import analyse_scores
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, Coverage, GuardrailPlan, GuardrailResult, JudgeMetric
 from abtest.analytics.plan import DesignPlan, LookPosition
-from abtest.analytics.scores import Column, SampleScores
 
 N = 300
 RANDOM = np.random.default_rng(20260101)

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from abtest.analytics.data.scores import Column, SampleScores
 from abtest.analytics.inference import inference_of
 from abtest.analytics.looks import FEWEST_UNITS, LookState, take
 from abtest.analytics.plan import AnalysisPlan, DesignPlan, JudgeMetric, LookPosition
-from abtest.analytics.scores import Column, SampleScores
 
 JUDGE = JudgeMetric(name="quality", type="rubric", binary=False)
 

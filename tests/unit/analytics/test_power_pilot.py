@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from support import analysed, binary, graded_plan, plan_of
 
-from abtest.analytics.power_pilot import Pilot, icc_of, pilot_of_analysis, pilot_of_pairs, plan_from_pilot, thinned
-from abtest.analytics.power_plan import plan_power
-from abtest.analytics.power_request import ClusterPlan, PowerRequest
-from abtest.analytics.scores import Pairs
+from abtest.analytics.data.scores import Pairs
+from abtest.analytics.power.pilot import Pilot, icc_of, pilot_of_analysis, pilot_of_pairs, plan_from_pilot, thinned
+from abtest.analytics.power.plan import plan_power
+from abtest.analytics.power.request import ClusterPlan, PowerRequest
 from abtest.core.errors import InvalidInputError
 
 SEED = 7

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from abtest.analytics.plan import DesignKind
-from abtest.analytics.power_answer import PowerPlan
-from abtest.analytics.power_checks import issues_of
-from abtest.analytics.power_plan import plan_power
-from abtest.analytics.power_request import PowerRequest
+from abtest.analytics.power.answer import PowerPlan
+from abtest.analytics.power.checks import issues_of
+from abtest.analytics.power.plan import plan_power
+from abtest.analytics.power.request import PowerRequest
 from abtest.analytics.sequential.asymptotic_confidence_sequence import asymptotic_confidence_sequence
 from abtest.analytics.sequential.group_sequential import lan_demets_boundaries
 from abtest.analytics.statistics._student import two_sided_p

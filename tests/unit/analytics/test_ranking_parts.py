@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abtest.analytics import ranking
+from abtest.analytics.comparison import ranking
+from abtest.analytics.comparison.ranking import ranking_of
+from abtest.analytics.data.scores import ALONE, Column, SampleScores
 from abtest.analytics.model import AnalysisPlan, JudgeMetric
-from abtest.analytics.ranking import ranking_of
-from abtest.analytics.scores import ALONE, Column, SampleScores
 from abtest.analytics.statistics.bradley_terry import (
     ClusteredPairCounts,
     bradley_terry_by_parts,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_platform import FakePlatform, credentials, run_item
 
-from abtest.analytics.accumulate import RunStatistics
+from abtest.analytics.data.accumulate import RunStatistics
 from abtest.analytics.model import AnalysisPlan, JudgeMetric
 from abtest.analytics.service import analyse
 from abtest_cli import running

@@ -13,7 +13,7 @@ from fake_platform import FakePlatform, problem
 
 from abtest.analytics.model import AnalysisResult, Comparison, Coverage, Decision, McNemarTable
 from abtest.analytics.plan import AnalysisPlan, JudgeMetric
-from abtest.analytics.power_answer import PowerPoint
+from abtest.analytics.power.answer import PowerPoint
 from abtest_cli.main import run_cli
 from abtest_cli.power_table import curve_lines
 

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from abtest.analytics import power_request
 from abtest.analytics.model import Outcome as Decision
 from abtest.analytics.model import Status
+from abtest.analytics.power import request as power_request
 from abtest.contracts import definition, records
 from abtest.core import registry
 from abtest.core.errors import AbTestError

@@ -170,7 +170,7 @@ def test_unknown_price__is_not_shown_as_nothing() -> None:
     plan = plan_of()
     samples = [Sample(id="s0"), Sample(id="s1")]
     responses = {v: [answer(s.id, v, cost_usd=None) for s in samples] for v in plan.variants}
-    from abtest.analytics.accumulate import RunStatistics
+    from abtest.analytics.data.accumulate import RunStatistics
 
     result = analyse(plan, RunStatistics.of_batch(plan, samples, responses, []))
     text = Page(render_report(result, list(pair_rows(samples, responses, [])))).text

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from abtest.analytics.tables import PreferenceTable, Values
+from abtest.analytics.data.tables import PreferenceTable, Values
 from abtest_cli.results.accumulating import PreferenceRows
 from abtest_cli.results.model import Columns, Reading, ResultFormat
 from abtest_cli.results.rows import Chunk, chunks

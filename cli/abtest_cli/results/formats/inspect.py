@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from abtest.analytics.tables import ScoreTable
+from abtest.analytics.data.tables import ScoreTable
 from abtest_cli.results.gathering import Scores, distinct_names
 from abtest_cli.results.mistakes import shown
 from abtest_cli.results.model import Reading, ResultFormat

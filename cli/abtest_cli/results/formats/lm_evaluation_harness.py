@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from abtest.analytics.tables import ScoreTable
+from abtest.analytics.data.tables import ScoreTable
 from abtest_cli.results.coding import number_or_none
 from abtest_cli.results.gathering import Scores, distinct_names
 from abtest_cli.results.mistakes import shown

@@ -15,7 +15,7 @@ import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from abtest.analytics.tables import ScoreTable
+from abtest.analytics.data.tables import ScoreTable
 from abtest_cli.results.gathering import Scores
 from abtest_cli.results.mistakes import shown
 from abtest_cli.results.model import Reading, ResultFormat

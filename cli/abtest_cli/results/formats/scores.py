@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abtest.analytics.tables import ScoreTable
+from abtest.analytics.data.tables import ScoreTable
 from abtest_cli.results.accumulating import ScoreRows
 from abtest_cli.results.model import Columns, Reading, ResultFormat
 from abtest_cli.results.rows import chunks

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from abtest.analytics.tables import FIRST, INVALID, SECOND, TIE, PairwiseTable, PreferenceTable, ScoreTable
+from abtest.analytics.data.tables import FIRST, INVALID, SECOND, TIE, PairwiseTable, PreferenceTable, ScoreTable
 from abtest_cli.results.reading import ReadResults, format_names, load_format, read_results
 
 FIXTURES = Path(__file__).parent / "fixtures"

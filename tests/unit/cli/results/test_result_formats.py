@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abtest.analytics.tables import PreferenceTable, ScoreTable
+from abtest.analytics.data.tables import PreferenceTable, ScoreTable
 from abtest.core.errors import InvalidInputError
 from abtest_cli.results.reading import format_names, read_results
 

@@ -4,7 +4,7 @@ Everything is paired, in the order that keeps the errors honest: the primary met
 guardrails are tested against their margins (Holm over guardrails), everything else is exploratory
 (Benjamini-Hochberg over all of it).
 
-Depends on: `abtest.analytics.comparing`, `guarding`, `slicing`, `decision`. Used by: `abtest.analytics.service`,
+Depends on: `abtest.analytics.comparison`, `abtest.analytics.decision`. Used by: `abtest.analytics.service`,
 `abtest.analytics.offline`.
 """
 
@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from abtest.analytics import methods
-from abtest.analytics.comparing import compare
-from abtest.analytics.decision import TreatmentEvidence, decide
-from abtest.analytics.guarding import guardrails_of, non_inferiorities
+from abtest.analytics.comparison import methods
+from abtest.analytics.comparison.comparing import compare
+from abtest.analytics.comparison.guarding import guardrails_of, non_inferiorities
+from abtest.analytics.comparison.missing import missingness
+from abtest.analytics.comparison.slicing import slice_effects
+from abtest.analytics.data.scores import SampleScores
+from abtest.analytics.decision.deciding import TreatmentEvidence, decide
 from abtest.analytics.inference import inference_of
-from abtest.analytics.missing import missingness
 from abtest.analytics.model import (
     AnalysisPlan,
     AnalysisResult,
@@ -28,8 +30,6 @@ from abtest.analytics.model import (
     LookPosition,
     SliceEffect,
 )
-from abtest.analytics.scores import SampleScores
-from abtest.analytics.slicing import slice_effects
 from abtest.analytics.statistics.benjamini_hochberg import benjamini_hochberg
 from abtest.analytics.statistics.holm import holm
 from abtest.analytics.summaries import Missingness

@@ -13,11 +13,11 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from abtest.analytics.comparing import with_null_error
+from abtest.analytics.comparison.comparing import with_null_error
+from abtest.analytics.data.scores import ALONE, SampleScores
 from abtest.analytics.inference import inference_of
 from abtest.analytics.model import AnalysisPlan, Number, Probability
 from abtest.analytics.plan import AnalysisModel, LookPosition
-from abtest.analytics.scores import ALONE, SampleScores
 from abtest.analytics.sequential.conditional_power import conditional_power
 from abtest.analytics.statistics.clustered_mean import ClusteredMean
 

@@ -1,6 +1,6 @@
 """The analysis of results that other tools produced: the same engine, with no run and no cloud.
 
-Depends on: `abtest.analytics.engine`, `abtest.analytics.table_scores`, `abtest.analytics.judge_quality`. Used by:
+Depends on: `abtest.analytics.engine`, `abtest.analytics.data`, `abtest.analytics.comparison`. Used by:
 `abtest analyze`.
 """
 
@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from abtest import __version__
-from abtest.analytics import methods
+from abtest.analytics.comparison import methods
+from abtest.analytics.comparison.judge_quality import agreement_of, length_controlled_of, position_of
+from abtest.analytics.comparison.ranking import ranking_of, ranking_of_verdicts
+from abtest.analytics.data.scores import SampleScores
+from abtest.analytics.data.table_scores import PREFERENCE, Answered, preferences_of, scores_of
+from abtest.analytics.data.tables import PairwiseTable, PreferenceTable, ResultTable, ScoreTable, Values
 from abtest.analytics.engine import analyse_scores
-from abtest.analytics.insights import InsightGenerator
-from abtest.analytics.judge_quality import agreement_of, length_controlled_of, position_of
+from abtest.analytics.insights.generator import InsightGenerator
 from abtest.analytics.model import (
     AnalysisPlan,
     AnalysisResult,
@@ -26,10 +30,6 @@ from abtest.analytics.model import (
 )
 from abtest.analytics.offline_request import DEFAULT_SEED, Chosen, Margin, Request, check_units, chosen
 from abtest.analytics.plan import OPERATIONAL_UNITS, DesignPlan
-from abtest.analytics.ranking import ranking_of, ranking_of_verdicts
-from abtest.analytics.scores import SampleScores
-from abtest.analytics.table_scores import PREFERENCE, Answered, preferences_of, scores_of
-from abtest.analytics.tables import PairwiseTable, PreferenceTable, ResultTable, ScoreTable, Values
 
 __all__ = ["DEFAULT_SEED", "Margin", "Request", "analyse_table"]
 

@@ -1,6 +1,6 @@
 """What a person asks of results that other tools produced, checked against what is there: every mistake at once.
 
-Depends on: `abtest.analytics.plan`, `abtest.analytics.tables`. Used by: `abtest.analytics.offline`.
+Depends on: `abtest.analytics.plan`, `abtest.analytics.data.tables`. Used by: `abtest.analytics.offline`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from abtest.analytics.data.table_scores import PREFERENCE
+from abtest.analytics.data.tables import PreferenceTable, ResultTable, ScoreTable
 from abtest.analytics.plan import QUANTILES, AnalysisPlan, DesignPlan, GuardrailPlan
-from abtest.analytics.table_scores import PREFERENCE
-from abtest.analytics.tables import PreferenceTable, ResultTable, ScoreTable
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.core.registry import nearest
 

@@ -1,15 +1,17 @@
 """Analyses a run: what its scores say, what each variant did, what a reader must know.
 
-Depends on: `abtest.analytics.accumulate`, `abtest.analytics.engine`. Used by: `abtest.runtime.steps.run_analysis`.
+Depends on: `abtest.analytics.data.accumulate`, `abtest.analytics.engine`. Used by: `abtest.runtime.steps.run_analysis`.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from abtest.analytics.accumulate import RunStatistics, VariantStatistics
+from abtest.analytics.comparison.ranking import ranking_of
+from abtest.analytics.data.accumulate import RunStatistics, VariantStatistics
+from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.engine import analyse_scores
-from abtest.analytics.insights import InsightGenerator
+from abtest.analytics.insights.generator import InsightGenerator
 from abtest.analytics.model import (
     AnalysisPlan,
     AnalysisResult,
@@ -19,8 +21,6 @@ from abtest.analytics.model import (
     VariantCoverage,
     VariantSummary,
 )
-from abtest.analytics.ranking import ranking_of
-from abtest.analytics.scores import SampleScores
 from abtest.analytics.statistics.descriptive import Observations
 
 

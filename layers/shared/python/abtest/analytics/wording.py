@@ -1,6 +1,6 @@
 """Numbers as a person reads them: effects with sign and unit, intervals, p-values.
 
-Depends on: `abtest.analytics.model`. Used by: `abtest.analytics.decision`, `abtest.reporting`.
+Depends on: `abtest.analytics.model`. Used by: `abtest.analytics.decision.deciding`, `abtest.reporting`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from abtest.contracts.definition import Design, Guardrail
 from abtest.core.errors import InputIssue
 from abtest.core.registry import nearest
 
+RATES = ("error_rate", "refusal_rate")
 FEW_UNITS_A_LOOK = 20
 """Below so many independent samples a normal approximation is not worth a look."""
 
@@ -56,12 +57,21 @@ def guardrail_issues(
         elif guardrail.metric == primary_metric and guardrail.statistic == "mean":
             message = "the primary metric decides by its own margin"
             yield InputIssue(f"{path}.metric", message, guardrail.metric, "primary_margin, or another metric")
-        if guardrail.statistic != "mean" and guardrail.metric in ("error_rate", "refusal_rate"):
-            message = "a rate of 0 and 1 has no quantile worth comparing"
-            yield InputIssue(f"{path}.statistic", message, guardrail.statistic, "mean")
+        yield from _rate_issues(path, guardrail)
         if (guardrail.margin is None) == (guardrail.margin_relative is None):
             message = "a guardrail needs exactly one margin"
             yield InputIssue(path, message, allowed="margin (in the metric's unit), or margin_relative (a share)")
+
+
+def _rate_issues(path: str, guardrail: Guardrail) -> Iterator[InputIssue]:
+    if guardrail.metric not in RATES:
+        return
+    if guardrail.statistic != "mean":
+        message = "a rate of 0 and 1 has no quantile worth comparing"
+        yield InputIssue(f"{path}.statistic", message, guardrail.statistic, "mean")
+    if guardrail.margin is not None and guardrail.margin >= 1:
+        message = "a share cannot get worse by that much, so the guardrail would always hold"
+        yield InputIssue(f"{path}.margin", message, f"{guardrail.margin:g}", "below 1; 0.02 is two points")
 
 
 def design_warnings(design: Design | None, units: int) -> list[str]:

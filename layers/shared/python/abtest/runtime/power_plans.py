@@ -1,6 +1,6 @@
 """The plan of a test over the API: a request, and perhaps a finished run that fills its gaps.
 
-Depends on: `abtest.analytics.power_pilot`, the run and object ports. Used by: `functions/plan_analysis`.
+Depends on: `abtest.analytics.power.pilot`, the run and object ports. Used by: `functions/plan_analysis`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Protocol
 from pydantic import Field, ValidationError
 
 from abtest.analytics.model import AnalysisResult
-from abtest.analytics.power_answer import PowerPlan
-from abtest.analytics.power_pilot import pilot_of_analysis, plan_from_pilot
-from abtest.analytics.power_plan import plan_power
-from abtest.analytics.power_request import PowerRequest
+from abtest.analytics.power.answer import PowerPlan
+from abtest.analytics.power.pilot import pilot_of_analysis, plan_from_pilot
+from abtest.analytics.power.plan import plan_power
+from abtest.analytics.power.request import PowerRequest
 from abtest.contracts import object_keys
 from abtest.core.errors import ConflictError, InputIssue, InvalidInputError
 from abtest.management.model import TestStatus

@@ -1,6 +1,7 @@
 """Benjamini and Hochberg's adjustment: the expected share of false findings among the findings stays at alpha.
 
-Depends on: `abtest.analytics.statistics._p_values`. Used by: `abtest.analytics.engine`, `abtest.analytics.slicing`.
+Depends on: `abtest.analytics.statistics._p_values`. Used by: `abtest.analytics.engine`,
+`abtest.analytics.comparison.slicing`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Mean difference of paired scores whose samples belong together, with the cluster-robust intervals CR1 and CR2.
 
 Depends on: `abtest.analytics.statistics.paired_mean`, `abtest.analytics.statistics.cluster_robust`.
-Used by: `abtest.analytics.accumulate`.
+Used by: `abtest.analytics.data.accumulate`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many samples reached a metric, and why the others did not.
 
-Depends on: nothing. Used by: `abtest.analytics.accumulate`.
+Depends on: nothing. Used by: `abtest.analytics.data.accumulate`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Mean, median and 95th percentile of a quantity, with the count of answers that lack it.
 
-Depends on: numpy. Used by: `abtest.analytics.accumulate`.
+Depends on: numpy. Used by: `abtest.analytics.data.accumulate`.
 """
 
 from __future__ import annotations

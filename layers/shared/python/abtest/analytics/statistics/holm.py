@@ -1,6 +1,7 @@
 """Holm's adjustment: the chance of any false finding among several comparisons stays at alpha.
 
-Depends on: `abtest.analytics.statistics._p_values`. Used by: `abtest.analytics.engine`, `abtest.analytics.guarding`.
+Depends on: `abtest.analytics.statistics._p_values`. Used by: `abtest.analytics.engine`,
+`abtest.analytics.comparison.guarding`.
 """
 
 from __future__ import annotations

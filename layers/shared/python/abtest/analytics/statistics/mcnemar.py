@@ -1,6 +1,6 @@
 """McNemar's test: of the pairs in which two binary scores differ, is one side favoured, and by how much of all?
 
-Depends on: numpy, scipy.special. Used by: `abtest.analytics.accumulate`.
+Depends on: numpy, scipy.special. Used by: `abtest.analytics.data.accumulate`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Is the treatment's share of bad (or good) outcomes shown to be worse by less than a margin?
 
 Depends on: `abtest.analytics.statistics.share_difference`, `abtest.analytics.statistics.score_share_difference`,
-`abtest.analytics.sequential._root`. Used by: `abtest.analytics.guarding`.
+`abtest.analytics.sequential._root`. Used by: `abtest.analytics.comparison.guarding`.
 """
 
 from __future__ import annotations

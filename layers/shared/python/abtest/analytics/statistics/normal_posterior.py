@@ -1,6 +1,6 @@
 """Posterior of a mean difference under a flat prior: how likely B is better, and what choosing either would lose.
 
-Depends on: scipy.special. Used by: `abtest.analytics.sensitivity`.
+Depends on: scipy.special. Used by: `abtest.analytics.comparison.sensitivity`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Mean difference of paired scores, B - A, with Student's interval and test; what is missing is counted.
 
-Depends on: numpy. Used by: `abtest.analytics.accumulate`, the other statistics of pairs.
+Depends on: numpy. Used by: `abtest.analytics.data.accumulate`, the other statistics of pairs.
 """
 
 from __future__ import annotations

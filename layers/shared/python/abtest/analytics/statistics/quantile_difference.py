@@ -3,7 +3,7 @@
 A resampled quantile lies between two order statistics, so only their ranks are drawn: for unpaired groups from their
 exact Beta distribution, for pairs as multinomial counts of the few pairs near the quantile.
 
-Depends on: numpy, `abtest.analytics.statistics._quantile_resampling`. Used by: `abtest.analytics.guarding`.
+Depends on: numpy, `abtest.analytics.statistics._quantile_resampling`. Used by: `abtest.analytics.comparison.guarding`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Depends on: analytics, reporting's rows, the bodies. Used by: `finish_run`, and 
 
 from __future__ import annotations
 
-from abtest.analytics.accumulate import RunStatistics
+from abtest.analytics.data.accumulate import RunStatistics
 from abtest.analytics.model import AnalysisResult
 from abtest.analytics.plan import AnalysisPlan, LookPosition
 from abtest.analytics.service import analyse

@@ -5,10 +5,10 @@ Depends on: analytics, the bodies. Used by: `take_look`.
 
 from __future__ import annotations
 
-from abtest.analytics.accumulate import scored_batch
+from abtest.analytics.data.accumulate import scored_batch
+from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.looks import Look, LookState, take
 from abtest.analytics.plan import AnalysisPlan
-from abtest.analytics.scores import SampleScores
 from abtest.management.model import Run, RunFrozen, StopReason
 from abtest.runtime.steps.bodies import RunBodies
 from abtest.runtime.steps.run_analysis import analysis_so_far

@@ -1,6 +1,6 @@
 """What a plan says: frozen, JSON-ready; a number that does not exist is None.
 
-Depends on: pydantic. Used by: `abtest.analytics.power_plan`, the API, the command line.
+Depends on: pydantic. Used by: `abtest.analytics.power.plan`, the API, the command line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from abtest.analytics.model import Method
 from abtest.analytics.plan import AnalysisModel
-from abtest.analytics.power_request import MetricKind
+from abtest.analytics.power.request import MetricKind
 from abtest.analytics.status import Number, Status
 
 Chance = Annotated[float, Field(ge=0, le=1)]

@@ -1,6 +1,6 @@
 """The sentences of a decision: what was found, what it rests on, what a reader must know with it.
 
-Depends on: `abtest.analytics.model`, `abtest.analytics.wording`. Used by: `abtest.analytics.decision`.
+Depends on: `abtest.analytics.model`, `abtest.analytics.wording`. Used by: `abtest.analytics.decision.deciding`.
 """
 
 from __future__ import annotations

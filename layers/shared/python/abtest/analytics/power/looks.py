@@ -3,7 +3,7 @@
 A fixed test finds an effect of a drift with one power, the design with another. Planning the fixed test for the first
 so that the design reaches the second works for every metric alike.
 
-Depends on: `abtest.analytics.sequential`. Used by: `abtest.analytics.power_plan`.
+Depends on: `abtest.analytics.sequential`. Used by: `abtest.analytics.power.plan`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from abtest.analytics.model import Method
-from abtest.analytics.power_request import LookPlan
+from abtest.analytics.power.request import LookPlan
 from abtest.analytics.sequential import asymptotic_confidence_sequence, group_sequential_design
 from abtest.analytics.sequential._root import root
 from abtest.analytics.sequential.alpha_spending import POCOCK

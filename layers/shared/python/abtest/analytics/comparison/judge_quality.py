@@ -7,16 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from abtest.analytics.model import Agreement, LengthControlled, PositionBias
-from abtest.analytics.statistics.cohen_kappa import cohen_kappa
-from abtest.analytics.statistics.fleiss_kappa import fleiss_kappa
-from abtest.analytics.statistics.gwet_agreement import gwet_agreement
-from abtest.analytics.statistics.krippendorff_alpha import Level, krippendorff_alpha
-from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
-from abtest.analytics.statistics.position_bias import PositionCounts
-from abtest.analytics.statistics.raw_agreement import raw_agreement
-from abtest.analytics.table_scores import sides
-from abtest.analytics.tables import (
+from abtest.analytics.data.table_scores import sides
+from abtest.analytics.data.tables import (
     FIRST,
     INVALID,
     SECOND,
@@ -26,6 +18,14 @@ from abtest.analytics.tables import (
     ScoreTable,
     Values,
 )
+from abtest.analytics.model import Agreement, LengthControlled, PositionBias
+from abtest.analytics.statistics.cohen_kappa import cohen_kappa
+from abtest.analytics.statistics.fleiss_kappa import fleiss_kappa
+from abtest.analytics.statistics.gwet_agreement import gwet_agreement
+from abtest.analytics.statistics.krippendorff_alpha import Level, krippendorff_alpha
+from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
+from abtest.analytics.statistics.position_bias import PositionCounts
+from abtest.analytics.statistics.raw_agreement import raw_agreement
 
 MOST_CATEGORIES = 20
 """With more different ratings than this they are measurements: agreement is that of intervals."""

@@ -1,6 +1,6 @@
 """Facts about the variants: where they differ, where they do not, and what it costs.
 
-Depends on: numpy, `abtest.analytics.model`, `abtest.analytics.wording`. Used by: `abtest.analytics.insights`.
+Depends on: numpy, `abtest.analytics.model`, `abtest.analytics.wording`. Used by: `abtest.analytics.insights.generator`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.model import AnalysisResult, Comparison, Insight
-from abtest.analytics.scores import SampleScores
 from abtest.analytics.summaries import ALARM
 from abtest.analytics.wording import effect_text, p_text, significant, value_text
 
@@ -63,7 +63,7 @@ def uneven_coverage(result: AnalysisResult, scores: SampleScores) -> Iterator[In
 
 
 def _one_sided(result: AnalysisResult, scores: SampleScores) -> Iterator[Insight]:
-    from abtest.analytics.missing import missingness
+    from abtest.analytics.comparison.missing import missingness
 
     plan, metric = result.plan, result.plan.primary_metric
     for treatment in plan.treatments:

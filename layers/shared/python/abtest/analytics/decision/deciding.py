@@ -5,7 +5,7 @@ when every guardrail holds; one that is shown to be no worse than the declared m
 holds; one that is worse, or breaks a guardrail, is not taken. Everything else is undecided, which is not the same as
 equal. Missing answers that could reverse the result, and that are not alike on both sides, block it.
 
-Depends on: `abtest.analytics.model`, `abtest.analytics.wording`, `abtest.analytics.decision_wording`. Used by:
+Depends on: `abtest.analytics.model`, `abtest.analytics.wording`, `abtest.analytics.decision.wording`. Used by:
 `abtest.analytics.engine`.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from abtest.analytics.decision_wording import (
+from abtest.analytics.decision.wording import (
     Verdict,
     comparison_reasons,
     guardrail_objection,

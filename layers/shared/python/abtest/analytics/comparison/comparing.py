@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from abtest.analytics.comparison.sensitivity import rounding_of, sensitivity_of
+from abtest.analytics.data.scores import Pairs, SampleScores
 from abtest.analytics.designs._inference import Inference
 from abtest.analytics.model import AnalysisPlan, Comparison, McNemarTable, TestName
-from abtest.analytics.scores import Pairs, SampleScores
-from abtest.analytics.sensitivity import rounding_of, sensitivity_of
 from abtest.analytics.statistics.cluster_robust import FEW_CLUSTERS, cluster_robust
 from abtest.analytics.statistics.mcnemar import McNemar
 from abtest.analytics.statistics.paired_mean import MeanDifference, PairedMean

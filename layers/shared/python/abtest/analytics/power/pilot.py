@@ -2,7 +2,7 @@
 
 The effect of a pilot is not taken over: planning for what a small run happened to show finds chance, not effects.
 
-Depends on: numpy, `abtest.analytics.statistics`, `abtest.analytics.power_plan`. Used by: the API, `abtest power`.
+Depends on: numpy, `abtest.analytics.statistics`, `abtest.analytics.power.plan`. Used by: the API, `abtest power`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from abtest.analytics.data.scores import Pairs
 from abtest.analytics.model import AnalysisResult, Comparison, Method
 from abtest.analytics.plan import AnalysisModel
-from abtest.analytics.power_answer import PowerPlan
-from abtest.analytics.power_plan import plan_power
-from abtest.analytics.power_request import ClusterPlan, MetricKind, PowerRequest, RunningCost
-from abtest.analytics.scores import Pairs
+from abtest.analytics.power.answer import PowerPlan
+from abtest.analytics.power.plan import plan_power
+from abtest.analytics.power.request import ClusterPlan, MetricKind, PowerRequest, RunningCost
 from abtest.analytics.statistics.binomial_interval import wilson
 from abtest.analytics.statistics.cluster_robust import cluster_robust
 from abtest.analytics.statistics.mcnemar import McNemar

@@ -13,12 +13,12 @@ from functools import cached_property
 from abtest.analytics.model import Method
 from abtest.analytics.planning.design_effect import JUDGES
 from abtest.analytics.planning.power_resamples import STATISTIC as RESAMPLES
-from abtest.analytics.power_answer import PowerPlan, PowerPoint, PowerRow, SizeRow
-from abtest.analytics.power_checks import issues_of
-from abtest.analytics.power_kernels import Kernel, kernel_of, largest_effect, mean_cluster_size, shape_of
-from abtest.analytics.power_looks import Looks
-from abtest.analytics.power_request import MOST_SAMPLES, PowerRequest
-from abtest.analytics.power_wording import answer_text, assumption_texts, warning_texts
+from abtest.analytics.power.answer import PowerPlan, PowerPoint, PowerRow, SizeRow
+from abtest.analytics.power.checks import issues_of
+from abtest.analytics.power.kernels import Kernel, kernel_of, largest_effect, mean_cluster_size, shape_of
+from abtest.analytics.power.looks import Looks
+from abtest.analytics.power.request import MOST_SAMPLES, PowerRequest
+from abtest.analytics.power.wording import answer_text, assumption_texts, warning_texts
 from abtest.core.errors import InvalidInputError
 from abtest.core.money import rounded
 

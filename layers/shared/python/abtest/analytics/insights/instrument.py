@@ -1,14 +1,14 @@
 """Facts about the judges: how far they agree, and what they prefer beside quality.
 
-Depends on: `abtest.analytics.model`, `abtest.analytics.wording`. Used by: `abtest.analytics.insights`.
+Depends on: `abtest.analytics.model`, `abtest.analytics.wording`. Used by: `abtest.analytics.insights.generator`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.model import AnalysisResult, Insight
-from abtest.analytics.scores import SampleScores
 from abtest.analytics.wording import p_text
 
 LEAST_AGREEMENT = 0.667

@@ -3,7 +3,7 @@
 An insight is written only where a number backs it; its weight orders them, the most telling first. Each kind of fact
 has one function in `FACTS`, which takes the result and yields what it finds.
 
-Depends on: `abtest.analytics.model`, `abtest.analytics.insight_facts`. Used by: `abtest.analytics.service`,
+Depends on: `abtest.analytics.model`, `abtest.analytics.insights.facts`. Used by: `abtest.analytics.service`,
 `abtest.analytics.offline`.
 """
 
@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from abtest.analytics import insight_facts as facts
-from abtest.analytics import insight_instrument as instrument
+from abtest.analytics.data.scores import SampleScores
+from abtest.analytics.insights import facts, instrument
 from abtest.analytics.model import AnalysisResult, Insight
-from abtest.analytics.scores import SampleScores
 
 MOST_INSIGHTS = 12
 

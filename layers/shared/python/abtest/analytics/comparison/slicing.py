@@ -1,15 +1,15 @@
 """The primary comparison within slices of the samples, adjusted for how many of them were looked at.
 
-Depends on: `abtest.analytics.comparing`. Used by: `abtest.analytics.engine`.
+Depends on: `abtest.analytics.comparison.comparing`. Used by: `abtest.analytics.engine`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from abtest.analytics.comparing import mean_difference
+from abtest.analytics.comparison.comparing import mean_difference
+from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.model import AnalysisPlan, SliceEffect
-from abtest.analytics.scores import SampleScores
 from abtest.analytics.statistics.benjamini_hochberg import benjamini_hochberg
 
 FEWEST_PAIRS = 10

@@ -1,6 +1,6 @@
 """The test a plan is made for, seen as three functions of samples, effect and power, each the inverse of another.
 
-Depends on: `abtest.analytics.planning`. Used by: `abtest.analytics.power_plan`.
+Depends on: `abtest.analytics.planning`. Used by: `abtest.analytics.power.plan`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from abtest.analytics.planning import (
 from abtest.analytics.planning.design_effect import STATISTIC as CLUSTERS
 from abtest.analytics.planning.design_effect import DesignEffect, design_effect
 from abtest.analytics.planning.sample_size_mcnemar_exact import WHERE_EXACTNESS_ENDS, sample_size_mcnemar_exact
-from abtest.analytics.power_request import PowerRequest
-from abtest.analytics.power_spread import discordance_at, has_own_test, variance
+from abtest.analytics.power.request import PowerRequest
+from abtest.analytics.power.spread import discordance_at, has_own_test, variance
 from abtest.analytics.sequential._root import root
 
 _NEAR_LARGEST = 1 - 1e-9

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abtest.analytics.planning.design_effect import judges_variance
 from abtest.analytics.planning.power_resamples import VarianceComponents
-from abtest.analytics.power_request import PowerRequest
+from abtest.analytics.power.request import PowerRequest
 
 
 def has_own_test(request: PowerRequest) -> bool:

@@ -18,12 +18,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from abtest.analytics.data.scores import SampleScores, ScoredBatch
+from abtest.analytics.data.tables import Values
 from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan
 from abtest.analytics.plan import RATE_METRICS
-from abtest.analytics.scores import SampleScores, ScoredBatch
 from abtest.analytics.statistics.coverage import Tally, added
 from abtest.analytics.statistics.descriptive import Observations
-from abtest.analytics.tables import Values
 from abtest.contracts.records import ModelResponse, Sample, Verdict
 
 REFUSALS = ("refused", "filtered")

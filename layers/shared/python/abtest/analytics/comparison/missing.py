@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abtest.analytics.data.tables import Values
 from abtest.analytics.statistics.mcnemar import McNemar
 from abtest.analytics.summaries import Missingness
-from abtest.analytics.tables import Values
 
 Present = npt.NDArray[np.bool_]
 

@@ -1,16 +1,16 @@
 """A plan in words: the answer, what it assumes, what to beware of.
 
-Depends on: the modules of the plan beside it. Used by: `abtest.analytics.power_plan`, the command line.
+Depends on: the modules of the plan beside it. Used by: `abtest.analytics.power.plan`, the command line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from abtest.analytics.power_answer import PowerPlan
-from abtest.analytics.power_kernels import mean_cluster_size, shape_of
-from abtest.analytics.power_request import MOST_SAMPLES, MetricKind, PowerRequest
-from abtest.analytics.power_spread import discordance_at, has_own_test, variance
+from abtest.analytics.power.answer import PowerPlan
+from abtest.analytics.power.kernels import mean_cluster_size, shape_of
+from abtest.analytics.power.request import MOST_SAMPLES, MetricKind, PowerRequest
+from abtest.analytics.power.spread import discordance_at, has_own_test, variance
 from abtest.analytics.wording import MINUS, significant
 from abtest.core.duration import duration_text
 from abtest.core.money import dollars

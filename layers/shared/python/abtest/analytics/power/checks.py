@@ -1,14 +1,14 @@
 """Whether a plan can be made of what was said: every contradiction and every gap at once, in words of the request.
 
-Depends on: `abtest.analytics.power_request`. Used by: `abtest.analytics.power_plan`.
+Depends on: `abtest.analytics.power.request`. Used by: `abtest.analytics.power.plan`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from abtest.analytics.power_request import PowerRequest
-from abtest.analytics.power_spread import base_variance, discordance_at, has_own_test, noise_variance
+from abtest.analytics.power.request import PowerRequest
+from abtest.analytics.power.spread import base_variance, discordance_at, has_own_test, noise_variance
 from abtest.core.errors import InputIssue
 
 _ROUNDING = 1e-12

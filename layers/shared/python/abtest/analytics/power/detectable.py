@@ -41,27 +41,6 @@ def detectable_effect_binary(
     return effect if effect <= discordance and effect * math.sqrt(n) >= z_a * math.sqrt(discordance) else None
 
 
-def detectable_effect_standardised(n: int, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """Return the smallest mean difference a paired test will probably find, in standard deviations of the difference.
-
-    Args:
-        n: paired samples.
-        alpha: two-sided error rate.
-        power: chance to find the difference, above 0.5.
-
-    Returns:
-        The difference divided by sd(B - A), or None for fewer than two samples.
-
-    Assumes: the normal approximation; about 0.5 % too small at n = 200, 6 % at n = 20.
-    Source: Cohen (1988), Statistical power analysis for the behavioral sciences, section 2.3:
-    d = (z_a + z_b) / sqrt(n).
-    """
-    _check(n, alpha, power)
-    if n < 2:
-        return None
-    return (NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(power)) / math.sqrt(n)
-
-
 def _check(n: int, alpha: float, power: float) -> None:
     if n < 0:
         raise ValueError(f"the number of samples must not be negative; got {n}")

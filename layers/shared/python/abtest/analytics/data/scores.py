@@ -1,6 +1,6 @@
 """Scores aligned by sample: one array for every variant and metric, from batches of a run or from a file.
 
-Depends on: numpy, `abtest.analytics.tables`. Used by: `abtest.analytics.accumulate`, the comparisons.
+Depends on: numpy, `abtest.analytics.data.tables`. Used by: `abtest.analytics.data.accumulate`, the comparisons.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from abtest.analytics.tables import Codes, Values
+from abtest.analytics.data.tables import Codes, Values
 
 ALONE = -1
 """Code of a sample that names no cluster, or no slice."""

@@ -4,7 +4,7 @@ A loss is how much worse the treatment is, whatever the metric's direction. The 
 samples. A relative margin of a mean is tested on the contrast "treatment minus (1 + margin) times control"; of a
 quantile it is taken from the control's estimate, which is treated as known.
 
-Depends on: `abtest.analytics.comparing`, `abtest.analytics.statistics`. Used by: `abtest.analytics.engine`.
+Depends on: `abtest.analytics.comparison.comparing`, `abtest.analytics.statistics`. Used by: `abtest.analytics.engine`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abtest.analytics.comparing import mean_difference
+from abtest.analytics.comparison.comparing import mean_difference
+from abtest.analytics.data.scores import Pairs, SampleScores
 from abtest.analytics.designs._inference import Inference, one_sided_p
 from abtest.analytics.model import AnalysisPlan, GuardrailPlan, GuardrailResult, GuardrailVerdict, Status
 from abtest.analytics.plan import QUANTILES
-from abtest.analytics.scores import Pairs, SampleScores
 from abtest.analytics.statistics._student import SMALLEST_P
 from abtest.analytics.statistics.holm import holm
 from abtest.analytics.statistics.mcnemar import McNemar

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abtest.analytics.comparison.sensitivity import ROUNDING
+from abtest.analytics.data.scores import ALONE, SampleScores
+from abtest.analytics.data.table_scores import sides
+from abtest.analytics.data.tables import FIRST, SECOND, TIE, PairwiseTable, PreferenceTable, Values
 from abtest.analytics.model import AnalysisPlan, RankedVariant, Ranking
-from abtest.analytics.scores import ALONE, SampleScores
-from abtest.analytics.sensitivity import ROUNDING
 from abtest.analytics.statistics._pair_counts import ClusteredPairCounts, PairCounts
 from abtest.analytics.statistics.bradley_terry import (
     BradleyTerry,
@@ -26,8 +28,6 @@ from abtest.analytics.statistics.bradley_terry import (
     clustered_bradley_terry,
 )
 from abtest.analytics.statistics.ranking import ranking
-from abtest.analytics.table_scores import sides
-from abtest.analytics.tables import FIRST, SECOND, TIE, PairwiseTable, PreferenceTable, Values
 
 _EVEN = 1e-9
 """Preferences this near to one half are ties."""

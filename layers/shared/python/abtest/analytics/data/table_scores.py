@@ -3,7 +3,7 @@
 A pairwise verdict becomes a share of the preference: 1 for a win, 0.5 for a tie, 0 for a loss, averaged over judges and
 orders within the sample. The two variants of a pair share it, so that their difference is the net preference.
 
-Depends on: numpy, `abtest.analytics.scores`, `abtest.analytics.tables`. Used by: `abtest.analytics.offline`.
+Depends on: numpy, `abtest.analytics.data.scores`, `abtest.analytics.data.tables`. Used by: `abtest.analytics.offline`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abtest.analytics.scores import ALONE, Column, SampleScores
-from abtest.analytics.tables import (
+from abtest.analytics.data.scores import ALONE, Column, SampleScores
+from abtest.analytics.data.tables import (
     FIRST,
     INVALID,
     SECOND,

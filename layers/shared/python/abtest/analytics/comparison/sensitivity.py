@@ -3,22 +3,22 @@
 All of them rest on the independent units: the sum of a cluster's differences where samples belong together, else each
 pair's difference. Tests at a fixed time are right under the fixed design only.
 
-Depends on: numpy, `abtest.analytics.statistics`. Used by: `abtest.analytics.comparing`.
+Depends on: numpy, `abtest.analytics.statistics`. Used by: `abtest.analytics.comparison.comparing`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from abtest.analytics.data.scores import Pairs
+from abtest.analytics.data.tables import Values
 from abtest.analytics.model import BayesianView, Sensitivity, SensitivityTest
-from abtest.analytics.scores import Pairs
 from abtest.analytics.statistics.cluster_robust import cluster_codes
 from abtest.analytics.statistics.normal_posterior import normal_posterior
 from abtest.analytics.statistics.paired_mean import MeanDifference, differences
 from abtest.analytics.statistics.sign_flip_permutation import sign_flip_permutation
 from abtest.analytics.statistics.sign_test import SignTest
 from abtest.analytics.statistics.wilcoxon_signed_rank import SignedRankResult, wilcoxon_signed_rank
-from abtest.analytics.tables import Values
 
 FEW_RANKS = 20
 """Below so many differences other than 0 the normal approximation of the ranks is a rough one."""

@@ -1,0 +1,1 @@
+"""Treatments against the control: effects, other tests, guardrails, slices, ranking, what is missing."""

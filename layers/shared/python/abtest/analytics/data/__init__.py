@@ -1,0 +1,1 @@
+"""Scores aligned by sample, from the batches of a run or from tables of results."""

@@ -1,0 +1,1 @@
+"""One decision and its sentences."""

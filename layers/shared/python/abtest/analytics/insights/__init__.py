@@ -1,0 +1,1 @@
+"""Facts worth telling beside the decision."""
