@@ -26,7 +26,8 @@ from abtest.analytics.statistics.effect_sizes import (
 )
 from abtest.analytics.statistics.mcnemar import McNemar, mcnemar_test
 from abtest.analytics.statistics.paired_mean import PairedMean, complete_pairs, differences, mean_over_judges
-from abtest.analytics.statistics.quantile_bootstrap import bootstrap_quantile, order_statistic_interval
+from abtest.analytics.statistics.quantile_bootstrap import bootstrap_quantile
+from abtest.analytics.statistics.quantile_interval import quantile_interval
 from abtest.analytics.statistics.sign_flip_permutation import sign_flip_permutation
 from abtest.analytics.statistics.sign_test import SignTest
 from abtest.analytics.statistics.welch_mean import WelchMean
@@ -499,12 +500,12 @@ def test_bootstrap__degenerate() -> None:
 
 def test_bootstrap_of_the_median__equals_r() -> None:
     # R boot (percentile) and qbinom
-    found, order = bootstrap_quantile(HALVES, 0.5, seed=2), order_statistic_interval(HALVES, 0.5)
+    found, order = bootstrap_quantile(HALVES, 0.5, seed=2), quantile_interval(HALVES, 0.5)
     assert (found.estimate, found.bca) == (0.1, None)
     assert found.percentile == pytest.approx((-0.31, 0.282), abs=0.071)
     assert found.se == pytest.approx(0.153073815744823, rel=0.05)
-    assert (order.lower_rank, order.upper_rank, order.ci_low, order.ci_high) == (10, 22, -0.384, 0.393)
-    assert order.coverage == pytest.approx(0.970550626516342, rel=1e-9)
+    assert (order.ranks.lower_rank, order.ranks.upper_rank, order.ci_low, order.ci_high) == (10, 22, -0.384, 0.393)
+    assert order.ranks.coverage == pytest.approx(0.970550626516342, rel=1e-9)
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.95])
@@ -522,23 +523,23 @@ def test_resampled_quantiles__have_the_distribution_of_plain_resampling(q: float
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 800), st.sampled_from([0.05, 0.5, 0.9, 0.99]))
 def test_order_statistics__have_the_ranks_of_scipys_binomial(n: int, q: float) -> None:
-    found = order_statistic_interval(np.arange(1.0, n + 1), q)
+    found = quantile_interval(np.arange(1.0, n + 1), q)
     lower, upper = int(stats.binom.ppf(0.025, n, q)), int(stats.binom.ppf(0.975, n, q)) + 1
-    assert (found.lower_rank, found.upper_rank) == (lower, upper)
+    assert (found.ranks.lower_rank, found.ranks.upper_rank) == (lower, upper)
     assert found.ci_low == (lower if lower else None)
     assert found.ci_high == (upper if upper <= n else None)
     if found.status == "ok":
         expected = stats.binom.cdf(upper - 1, n, q) - stats.binom.cdf(lower - 1, n, q)
-        assert found.coverage == pytest.approx(expected, rel=1e-9)
+        assert found.ranks.coverage == pytest.approx(expected, rel=1e-9)
         assert expected >= 0.95 - 1e-9
 
 
 def test_interval_of_p99__needs_368_observations() -> None:
-    assert order_statistic_interval(np.arange(367.0), 0.99).status == "too_few"
-    assert order_statistic_interval(np.arange(368.0), 0.99).status == "ok"
-    assert order_statistic_interval([], 0.5).status == "no_data"
+    assert quantile_interval(np.arange(367.0), 0.99).status == "too_few"
+    assert quantile_interval(np.arange(368.0), 0.99).status == "ok"
+    assert quantile_interval([], 0.5).status == "no_data"
     with pytest.raises(ValueError, match="quantile"):
-        order_statistic_interval([1.0], 1.0)
+        quantile_interval([1.0], 1.0)
 
 
 def test_bootstrap_of_a_quantile__degenerate() -> None:

@@ -23,7 +23,8 @@ from abtest.analytics.statistics.paired_mean import (
     complete_pairs,
     mean_over_judges,
 )
-from abtest.analytics.statistics.quantile_bootstrap import bootstrap_quantile, order_statistic_interval
+from abtest.analytics.statistics.quantile_bootstrap import bootstrap_quantile
+from abtest.analytics.statistics.quantile_interval import quantile_interval
 from abtest.analytics.statistics.sign_flip_permutation import sign_flip_permutation
 from abtest.analytics.statistics.sign_test import SignTest
 from abtest.analytics.statistics.welch_mean import WelchMean
@@ -124,14 +125,14 @@ def bootstrap(case: Case) -> dict[str, Any]:
     statistic = given["statistic"]
     if statistic == "mean":
         return _bootstrap_fields(bootstrap_mean(given["data"], replicates=REPLICATES))
-    order = order_statistic_interval(given["data"], QUANTILES[statistic])
+    order = quantile_interval(given["data"], QUANTILES[statistic])
     return {
         **_bootstrap_fields(bootstrap_quantile(given["data"], QUANTILES[statistic], replicates=REPLICATES)),
         "order_stat_ci95": {
-            "lower_rank": order.lower_rank,
-            "upper_rank": order.upper_rank,
+            "lower_rank": order.ranks.lower_rank,
+            "upper_rank": order.ranks.upper_rank,
             "ci": _ends(order.ci_low, order.ci_high),
-            "coverage": order.coverage,
+            "coverage": order.ranks.coverage,
             "status": order.status,
         },
     }

@@ -13,6 +13,7 @@ from abtest.analytics.model import Method, Status
 from abtest.analytics.statistics._beta_quadrature import Beta, nodes_for, shifted_bends
 from abtest.analytics.statistics._student import SMALLEST_P
 from abtest.analytics.statistics._wald import check_alpha
+from abtest.analytics.statistics.share_difference import TwoShares
 
 STATISTIC = Method(
     name="Beta-Binomial comparison of two shares",
@@ -50,19 +51,8 @@ class BetaBinomialResult:
     interval_b: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class BetaBinomial:
+class BetaBinomial(TwoShares):
     """Counts of yes in two arms; the sum of two is that of the pooled answers."""
-
-    successes_a: int = 0
-    n_a: int = 0
-    successes_b: int = 0
-    n_b: int = 0
-
-    def __post_init__(self) -> None:
-        for successes, n in ((self.successes_a, self.n_a), (self.successes_b, self.n_b)):
-            if not 0 <= successes <= n:
-                raise ValueError(f"counts must hold 0 <= successes <= n; got {successes} of {n}")
 
     @classmethod
     def of(cls, a: object, b: object) -> BetaBinomial:
@@ -79,14 +69,6 @@ class BetaBinomial:
         if not (np.isin(x, (0.0, 1.0)).all() and np.isin(y, (0.0, 1.0)).all()):
             raise ValueError("answers are 0 or 1; leave out what is missing")
         return cls(int(x.sum()), x.size, int(y.sum()), y.size)
-
-    def __add__(self, other: BetaBinomial) -> BetaBinomial:
-        return BetaBinomial(
-            self.successes_a + other.successes_a,
-            self.n_a + other.n_a,
-            self.successes_b + other.successes_b,
-            self.n_b + other.n_b,
-        )
 
     def result(
         self, *, prior: tuple[float, float] = (1.0, 1.0), rope: float | None = None, alpha: float = 0.05

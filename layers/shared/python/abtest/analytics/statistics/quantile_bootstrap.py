@@ -1,20 +1,19 @@
-"""Intervals of a quantile, such as the median or the 95th percentile: bootstrap percentiles and order statistics.
+"""Bootstrap intervals of a quantile, such as the median or the 95th percentile.
 
-Depends on: numpy, scipy.special, `abtest.analytics.statistics.bootstrap`. Used by: intervals of latency.
+Depends on: numpy, `abtest.analytics.statistics.bootstrap`. Used by: intervals of latency.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from abtest.analytics.model import Method, Status
+from abtest.analytics.model import Method
 from abtest.analytics.statistics._values import finite_list
-from abtest.analytics.statistics._wald import check_alpha
 from abtest.analytics.statistics.bootstrap import (
     BootstrapResult,
     acceleration_of,
@@ -30,33 +29,7 @@ STATISTIC = Method(
     source="Efron (1979), Bootstrap methods, section 3, for the distribution; Davison and Hinkley (1997), example 2.16 "
     "and eq. 5.18; Hyndman and Fan (1996), type 7",
 )
-ORDER_STATISTICS = Method(
-    name="Order-statistic interval of a quantile",
-    formula="x(l) to x(u), l = quantile of Binomial(n, q) at alpha / 2, u = that at 1 - alpha / 2, plus 1; "
-    "coverage P(l <= X <= u - 1)",
-    source="Conover (1999), Practical Nonparametric Statistics, section 3.2; David and Nagaraja (2003), section 7.1",
-)
-
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class OrderStatisticInterval:
-    """An interval that needs no model; an end that would lie beyond the sample is None, and the status `too_few`.
-
-    Args:
-        lower_rank: rank, from 1, of the lower end; 0 when it is beyond.
-        upper_rank: rank of the upper end; n + 1 when it is beyond.
-        coverage: what it covers at least, with both ends in the sample; None otherwise.
-    """
-
-    status: Status
-    n: int
-    lower_rank: int | None = None
-    upper_rank: int | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    coverage: float | None = None
 
 
 def bootstrap_quantile(
@@ -93,34 +66,6 @@ def bootstrap_quantile(
     bias = bias_correction(drawn, estimate, 1e-12 * float(np.abs(ranked).max()))
     found = BootstrapResult("ok", n, estimate, bias_correction=bias, acceleration=_acceleration(ranked, q))
     return summarised(replace(found, replicates=replicates, seed=seed, scheme="rows"), drawn, alpha)
-
-
-def order_statistic_interval(values: Any, q: float, alpha: float = 0.05) -> OrderStatisticInterval:
-    """Return the interval of a quantile between two observations.
-
-    Args:
-        values: observations, shape (n,), finite.
-        q: the quantile, between 0 and 1.
-        alpha: two-sided error rate.
-
-    Raises:
-        ValueError: an observation is not finite, or q or alpha is not between 0 and 1.
-
-    Assumes: observations are independent. For p99 at alpha .05 it needs 368 of them.
-    Source: Conover (1999), section 3.2.
-    """
-    check_alpha(alpha)
-    ranked = _ranked(values, q)
-    n = int(ranked.size)
-    if n == 0:
-        return OrderStatisticInterval("no_data", 0)
-    lower, upper = _binomial_quantile(alpha / 2, n, q), _binomial_quantile(1 - alpha / 2, n, q) + 1
-    low = float(ranked[lower - 1]) if lower >= 1 else None
-    high = float(ranked[upper - 1]) if upper <= n else None
-    if low is None or high is None:
-        return OrderStatisticInterval("too_few", n, lower, upper, low, high)
-    coverage = _at_most(upper - 1, n, q) - _at_most(lower - 1, n, q)
-    return OrderStatisticInterval("ok", n, lower, upper, low, high, coverage)
 
 
 def _ranked(values: Any, q: float) -> Floats:
@@ -160,20 +105,3 @@ def _acceleration(ranked: Floats, q: float) -> float | None:
     values = first + weight * (second - first)
     influence = values.mean() - values
     return acceleration_of(influence) if np.abs(influence).max() > 0 else None
-
-
-def _binomial_quantile(level: float, n: int, q: float) -> int:
-    """Return the smallest k with P(X <= k) >= level, X ~ Binomial(n, q), by halving."""
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _at_most(middle, n, q) >= level * (1 - 1e-12) else (middle + 1, high)
-    return low
-
-
-def _at_most(k: int, n: int, q: float) -> float:
-    from scipy.special import betainc
-
-    if k < 0:
-        return 0.0
-    return 1.0 if k >= n else float(betainc(n - k, k + 1, 1 - q))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from abtest.analytics.model import Method, Status
 from abtest.analytics.statistics._wald import quantile
@@ -63,8 +64,8 @@ class TwoShares:
             if not 0 <= successes <= n:
                 raise ValueError(f"counts must hold 0 <= successes <= n; got {successes} of {n}")
 
-    def __add__(self, other: TwoShares) -> TwoShares:
-        return TwoShares(
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
             self.successes_a + other.successes_a,
             self.n_a + other.n_a,
             self.successes_b + other.successes_b,
