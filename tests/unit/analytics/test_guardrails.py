@@ -9,7 +9,7 @@ from scipy import stats
 from abtest.analytics.data.scores import Column, SampleScores
 from abtest.analytics.engine import analyse_scores
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, Coverage, GuardrailPlan, GuardrailResult, JudgeMetric
-from abtest.analytics.plan import DesignPlan, LookPosition
+from abtest.analytics.plan import OPERATIONAL_UNITS, RATE_METRICS, DesignPlan, LookPosition
 
 N = 300
 RANDOM = np.random.default_rng(20260101)
@@ -22,7 +22,7 @@ def analysed(
 ) -> AnalysisResult:
     """Analyse two variants whose quality and one more metric are given as (control, treatment)."""
     metric = guardrail["metric"]
-    own = () if metric in ("latency_ms", "cost_usd", "error_rate", "refusal_rate") else (metric,)
+    own = () if metric in (*OPERATIONAL_UNITS, *RATE_METRICS) else (metric,)
     judges = tuple(JudgeMetric(name=name, type="rubric", binary=False) for name in ("quality", *own))
     plan = AnalysisPlan(
         test_name="t",
@@ -190,3 +190,20 @@ def test_scores_missing_alike__block_nothing() -> None:
     guardrail = {"metric": "latency_ms", "margin": 20.0}
     result = analysed(quality, guardrail, {"latency_ms": (LATENCY, LATENCY + NOISE)})
     assert result.decision.outcome == "ship_treatment"
+
+
+@pytest.mark.parametrize(("more", "verdict"), [(12.0, "holds"), (60.0, "broken"), (50.0, "unclear")])
+def test_same_loss_in_every_pair__rests_on_the_sign_test(more: float, verdict: str) -> None:
+    tokens = {"input_tokens": (100 + np.arange(N), 100 + np.arange(N) + more)}
+    found = only(analysed(BETTER, {"metric": "input_tokens", "margin": 50.0}, tokens))
+    assert (found.verdict, found.loss) == (verdict, more)
+    if verdict == "holds":
+        assert found.p_value == pytest.approx(0.5**N)
+
+
+def test_same_loss_in_a_handful_of_pairs__is_not_enough() -> None:
+    tokens = np.where(np.arange(N) < 4, 100.0, np.nan)
+    result = analysed(BETTER, {"metric": "input_tokens", "margin": 50.0}, {"input_tokens": (tokens, tokens + 12)})
+    found = only(result)
+    assert any("no bound from 4 pairs yet" in reason for reason in result.decision.reasons)
+    assert (found.n, found.verdict, found.p_value, found.loss_high) == (4, "unclear", 0.5**4, None)

@@ -10,7 +10,7 @@ Depends on: `abtest.analytics.comparison.comparing`, `abtest.analytics.statistic
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -133,14 +133,34 @@ def _mean_loss(plan: AnalysisPlan, pairs: Pairs, guardrail: GuardrailPlan, sign:
     if relative is not None and mean_control <= 0:
         return _Loss("out_of_range", "a share of a control that is not above 0 is no margin", margin, loss)
     contrast = mean_difference(Pairs(pairs.a + allowed, pairs.b, pairs.cluster, pairs.rows), plan.alpha)
-    if contrast.status != "ok" or contrast.effect is None or not contrast.se:
-        return _Loss(contrast.status, "paired mean", margin, loss)
     units = contrast.clusters or contrast.n
     # Positive where the treatment stays inside the margin.
-    inside = -sign * contrast.effect
+    inside = -sign * (contrast.effect or 0.0)
+    if contrast.status == "constant" and inside:
+        return _alike(plan, units, inside, _Loss("ok", "sign test, every pair alike", margin, loss), inference)
+    if contrast.status != "ok" or contrast.effect is None or not contrast.se:
+        return _Loss(contrast.status, "paired mean", margin, loss)
     p_value = one_sided_p(inference, inside, contrast.se, units=units, df=contrast.df)
     reach = inference.half_width(contrast.se, units=units, df=contrast.df, alpha=2 * plan.alpha)
     return _Loss("ok", "paired mean", margin, loss, *_ends(loss, reach), max(p_value, SMALLEST_P))
+
+
+def _alike(plan: AnalysisPlan, units: int, inside: float, found: _Loss, inference: Inference) -> _Loss:
+    """Return the evidence where every unit lies equally far inside the margin, or outside.
+
+    Without a spread there is no t test, but each unit on one side of the margin is a coin that fell the same way. A
+    fixed prompt that adds the same tokens to every call is such a case.
+    """
+    loss = found.loss or 0.0
+    if inference.kind == "fixed":
+        chance = max(SMALLEST_P, 0.5**units)
+        ends = (loss, loss) if chance < plan.alpha else (None, None)
+        return replace(found, low=ends[0], high=ends[1], p_value=chance if inside > 0 else 1.0)
+    se = abs(inside) / math.sqrt(units)
+    reach = inference.half_width(se, units=units, df=None, alpha=2 * plan.alpha)
+    low, high = _ends(loss, reach)
+    p_value = max(SMALLEST_P, one_sided_p(inference, inside, se, units=units, df=None))
+    return replace(found, low=low, high=high, p_value=p_value)
 
 
 def _ends(loss: float, reach: float) -> tuple[float | None, float | None]:

@@ -107,7 +107,9 @@ def guardrail_sentence(guardrail: GuardrailResult, plan: AnalysisPlan) -> str:
     told = guardrail.name in (what, f"{guardrail.metric}:{guardrail.statistic}")
     about = f"Guardrail {guardrail.name}{'' if told else f' ({what})'}"
     if guardrail.loss is None or guardrail.loss_high is None or guardrail.loss_low is None:
-        return f"{about}: cannot be shown to hold for {guardrail.treatment} ({guardrail.status.replace('_', ' ')})."
+        few = f"no bound from {guardrail.n:,} pairs yet"
+        why = few if guardrail.status == "ok" else guardrail.status.replace("_", " ")
+        return f"{about}: cannot be shown to hold for {guardrail.treatment} ({why})."
     unit = guardrail.unit
     loss = f"{guardrail.treatment} loses {amount_text(guardrail.loss, unit)}"
     margin = amount_text(guardrail.margin, unit)
