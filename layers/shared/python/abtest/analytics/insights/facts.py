@@ -19,6 +19,12 @@ SAME_SHARE = 0.99
 FEWEST_FOR_SUSPICION = 30
 MOST_SLICES_TOLD = 3
 MOST_NAMES = 5
+MANY_CUT_SHORT = 0.1
+CUT_SHORT = {
+    "truncated": "were cut off at max_tokens",
+    "refused": "were refused by the model",
+    "filtered": "were stopped by a content filter",
+}
 LONGEST_NAME = 40
 """Some tools name a sample by all of its text."""
 
@@ -83,6 +89,22 @@ def _one_sided(result: AnalysisResult, scores: SampleScores) -> Iterator[Insight
             ),
             weight=0.9 if missing.reversible else 0.6,
         )
+
+
+def answers_cut_short(result: AnalysisResult, _scores: SampleScores) -> Iterator[Insight]:
+    """Yield the variants that lost many answers to `max_tokens`, to refusals or to filters."""
+    for variant in result.variants:
+        given = sum(count for outcome, count in variant.outcomes.items() if outcome != "failed")
+        for outcome, what in CUT_SHORT.items():
+            count = variant.outcomes.get(outcome, 0)
+            if given and count / given >= MANY_CUT_SHORT:
+                yield Insight(
+                    kind="cut_short",
+                    sentence=(
+                        f"{count:,} of {given:,} answers of {variant.variant} {what}; they are judged as they are."
+                    ),
+                    weight=min(0.7, 0.3 + count / given / 2),
+                )
 
 
 def slices_that_differ(result: AnalysisResult, _scores: SampleScores) -> Iterator[Insight]:

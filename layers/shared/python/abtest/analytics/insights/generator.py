@@ -21,6 +21,7 @@ MOST_INSIGHTS = 12
 FACTS: tuple[Callable[[AnalysisResult, SampleScores], Iterator[Insight]], ...] = (
     facts.same_answers,
     facts.uneven_coverage,
+    facts.answers_cut_short,
     facts.slices_that_differ,
     facts.metrics_that_disagree,
     facts.tests_that_disagree,
