@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from abtest.analytics.model import AnalysisResult, Comparison, RankedVariant
+from abtest.analytics.model import Agreement, AnalysisResult, Comparison, PositionBias, RankedVariant
 
 LEVEL_OF_CI95 = 0.05
 
@@ -21,7 +21,9 @@ def analysis_object(result: AnalysisResult) -> dict[str, Any]:
     Args:
         result: what the engine says.
     """
-    agreement, position = result.agreement, result.position
+    # The same fields whatever the input: a number that does not exist is null beside a status that says why.
+    agreement = result.agreement or Agreement(judges=(), units=0, status="single_judge")
+    position = result.position or PositionBias(status="no_data")
     return {
         "decision": {
             "outcome": result.decision.outcome,
@@ -35,8 +37,8 @@ def analysis_object(result: AnalysisResult) -> dict[str, Any]:
         "slices": [effect.model_dump(mode="json") for effect in result.slices],
         "ranking": [_ranked(one, result.plan.alpha) for one in result.ranking.variants] if result.ranking else [],
         "ranking_status": result.ranking.status if result.ranking else None,
-        "agreement": None if agreement is None else agreement.model_dump(mode="json"),
-        "position": None if position is None else position.model_dump(mode="json"),
+        "agreement": agreement.model_dump(mode="json"),
+        "position": position.model_dump(mode="json"),
         "length_controlled": [found.model_dump(mode="json") for found in result.length_controlled],
         "insights": [insight.model_dump(mode="json") for insight in result.insights],
         "warnings": list(result.warnings),
@@ -78,7 +80,8 @@ def _comparison(comparison: Comparison, alpha: float) -> dict[str, Any]:
         "ci": interval,
         "ci_level": 1 - alpha,
         "p_value": comparison.p_value,
-        "p_adjusted": comparison.p_value_adjusted,
+        # A family of one is adjusted for one: the p-value itself.
+        "p_adjusted": comparison.decisive_p,
         "test": comparison.test,
         "status": comparison.status,
         "wins": comparison.wins,

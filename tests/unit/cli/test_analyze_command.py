@@ -100,14 +100,15 @@ def test_json_has_the_declared_keys__scores(said: Said, binary: str) -> None:
     (one,) = result["comparisons"]
     assert set(COMPARISON.split()) <= set(one)
     assert (one["n"], one["n_missing"], one["wins"], one["losses"], one["ties"]) == (99, 1, 30, 10, 59)
-    assert (one["test"], one["status"], one["p_adjusted"]) == ("exact_mcnemar", "ok", None)
+    assert (one["test"], one["status"], one["p_adjusted"]) == ("exact_mcnemar", "ok", one["p_value"])
     assert one["p_value"] == pytest.approx(stats.binomtest(10, 40).pvalue)
     assert one["effect"] == pytest.approx(20 / 99)
     assert one["mean_treatment"] - one["mean_control"] == pytest.approx(one["effect"])
     assert one["win_rate"] == pytest.approx((30 + 59 / 2) / 99)
     assert one["ci95"][0] < one["effect"] < one["ci95"][1]
     assert set(one["sensitivity"]) == {"t", "permutation", "sign", "wilcoxon", "bayesian"}
-    assert (result["agreement"], result["position"]) == (None, None)
+    assert (result["agreement"]["status"], result["agreement"]["raw"]) == ("single_judge", None)
+    assert (result["position"]["status"], result["position"]["flip_rate"]) == ("no_data", None)
     assert {s["value"]: s["n"] for s in result["slices"]} == {"en": 50, "de": 49}
     assert result["decision"]["outcome"] == "ship_treatment"
 
@@ -232,10 +233,7 @@ def test_sequential_design__shows_no_figure_of_a_fixed_time(
         assert (one["test"], one["sensitivity"]) == (test, None)
         assert one["mcnemar"] is None or one["mcnemar"]["p_value"] is None
     assert (result["slices"], result["ranking"]) == ([], [])
-    assert (
-        result["position"] is None
-        or (result["position"]["p_value"], result["position"]["flip_rate_low"]) == (None,) * 2
-    )
+    assert (result["position"]["p_value"], result["position"]["flip_rate_low"]) == (None,) * 2
     assert not {"tests_disagree", "slice", "position"} & {insight["kind"] for insight in result["insights"]}
     _, out, _ = run(file, *options, "--html", "r.html")
     assert [word for word in FIXED_TIME if word in out] == []
