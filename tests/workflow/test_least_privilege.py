@@ -76,3 +76,18 @@ def test_roles__suffice_for_dead_letters(guarded: Platform, provider: MockProvid
     while not guarded.aws("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"):
         assert time.monotonic() < deadline, "the message was not set aside"
         time.sleep(0.5)
+
+
+def test_roles__suffice_for_looks_and_for_a_plan_from_a_run(guarded: Platform, provider: MockProvider) -> None:
+    provider.behave()
+    design = {"kind": "group_sequential", "looks": 2}
+    body = definition(guarded.dataset(samples(100, "iam-looks")), design=design)
+    done = guarded.wait(guarded.start(body)["run_id"])
+    assert done["status"] == "COMPLETED", done
+    assert (done["looks_taken"], done["stopped_early"]) == (1, "efficacy")
+
+    asked = {"metric": "proportion", "effect": 0.05, "baseline": 0.5, "pilot_run_id": done["run_id"]}
+    answer = guarded.http.post("/v1/analysis/power", json=asked)
+    # The function has read the run: all of its pairs differ, which is what cannot be planned with.
+    assert answer.status_code == 422, answer.text
+    assert [(e["path"], e["found"]) for e in answer.json()["errors"]] == [("discordance", "1")]
