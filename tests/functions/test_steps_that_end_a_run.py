@@ -256,3 +256,27 @@ def test_daily_report_lists_every_run__of_the_last_thirty_days() -> None:
     text = world.objects.get(next(key for key in keys if key.endswith(".json"))).decode()
     assert world.run.run_id in text
     json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (lambda analysis: analysis | {"schema_version": "0", "gone_since": 1}, True),
+        (lambda _analysis: {"schema_version": "9", "results": []}, False),
+    ],
+    ids=["older", "unknown"],
+)
+def test_daily_report_is_made__whatever_version_wrote_an_analysis(written: Any, told: bool) -> None:
+    world = EndingWorld()
+    world.finish(world.judged())
+    world.start(started_at=world.clock.now())
+    world.finish(world.judged())
+    key = object_keys.artifact(WORKSPACE, world.run.run_id, object_keys.ANALYSIS)
+    world.objects.put(key, json.dumps(written(json.loads(world.objects.get(key)))).encode())
+
+    daily_analytics(DailyAnalyticsPorts(world.tests, world.runs, world.objects, world.clock))
+
+    (page,) = (key for key in world.objects.keys(f"portfolio/{WORKSPACE}/") if key.endswith(".json"))
+    (entry,) = json.loads(world.objects.get(page))["runs"]
+    assert (entry["effect"] is not None) == told
+    assert entry["decision"]

@@ -76,7 +76,7 @@ def test_csv_comes_in_pieces__with_one_header() -> None:
 
 def test_analysis_json__is_plain_json() -> None:
     data = json.loads(analysis_json(analysed(plan_of(), binary(both=3, only_b=9))))
-    assert data["schema_version"] == "1"
+    assert data["schema_version"] == "2"
     assert data["decision"]["outcome"] == "ship_treatment"
     assert data["spent_at_least_usd"] == "0.024"
 

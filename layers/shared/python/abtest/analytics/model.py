@@ -287,7 +287,7 @@ class AnalysisResult(AnalysisModel):
         spent_at_least_usd: the part of it that is known.
     """
 
-    schema_version: Literal["1"] = "1"
+    schema_version: Literal["2"] = "2"
     plan: AnalysisPlan
     decision: Decision
     coverage: Coverage

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from abtest.analytics.model import AnalysisResult
+from pydantic import BaseModel, ValidationError
+
+from abtest.analytics.model import Unit
 from abtest.analytics.wording import effect_text
 from abtest.contracts import object_keys
 from abtest.contracts.steps import Step
@@ -93,7 +95,35 @@ def _effect(run: Run, objects: ObjectStore) -> str | None:
         body = objects.get(object_keys.artifact(run.workspace, run.run_id, object_keys.ANALYSIS))
     except NotFoundError:
         return None
-    analysis = AnalysisResult.model_validate_json(body)
-    treatment = analysis.decision.treatment or analysis.plan.treatments[0]
-    comparison = analysis.primary(treatment)
-    return None if comparison.effect is None else effect_text(comparison.effect, comparison.unit)
+    try:
+        comparison = _Written.model_validate_json(body).first()
+    except ValidationError:
+        # Written by a version that says other things: the run stands in the list, its effect does not.
+        return None
+    return None if comparison is None or comparison.effect is None else effect_text(comparison.effect, comparison.unit)
+
+
+class _WrittenComparison(BaseModel):
+    """What every version has written of a comparison."""
+
+    primary: bool
+    treatment: str
+    unit: Unit
+    effect: float | None = None
+
+
+class _WrittenDecision(BaseModel):
+    treatment: str | None = None
+
+
+class _Written(BaseModel):
+    """What the list needs of an analysis; what else a version wrote is passed over."""
+
+    decision: _WrittenDecision
+    comparisons: tuple[_WrittenComparison, ...]
+
+    def first(self) -> _WrittenComparison | None:
+        """Return the primary comparison of the treatment that is named, else of the first."""
+        primary = [c for c in self.comparisons if c.primary]
+        named = [c for c in primary if c.treatment == self.decision.treatment]
+        return next(iter(named or primary), None)
