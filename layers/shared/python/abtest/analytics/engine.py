@@ -64,7 +64,7 @@ def findings_of(plan: AnalysisPlan, scores: SampleScores, look: LookPosition) ->
     """
     inference = inference_of(plan.design, look, plan.alpha)
     metrics = sorted(_measured(plan, scores), key=lambda metric: metric != plan.primary_metric)
-    comparisons = [compare(plan, scores, t, m, inference)[0] for m in metrics for t in plan.treatments]
+    comparisons = [compare(plan, scores, t, m, inference) for m in metrics for t in plan.treatments]
     guardrails = [g for t in plan.treatments for g in guardrails_of(plan, scores, t, inference)]
     return Findings(
         comparisons=_adjusted(plan, comparisons),

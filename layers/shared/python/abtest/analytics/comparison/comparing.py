@@ -63,10 +63,8 @@ def with_null_error(found: MeanDifference, binary: bool) -> MeanDifference:
     return replace(found, status="ok", se=abs(found.effect) / math.sqrt(units), df=None)
 
 
-def compare(
-    plan: AnalysisPlan, scores: SampleScores, treatment: str, metric: str, inference: Inference
-) -> tuple[Comparison, MeanDifference]:
-    """Return the comparison of one treatment with the control, and the mean difference it rests on.
+def compare(plan: AnalysisPlan, scores: SampleScores, treatment: str, metric: str, inference: Inference) -> Comparison:
+    """Return the comparison of one treatment with the control.
 
     Args:
         plan: the declared analysis.
@@ -110,13 +108,13 @@ def compare(
         comparison = _with_mcnemar(comparison, McNemar.of(pairs.a, pairs.b))
     if inference.kind != "fixed":
         sound = with_null_error(found, plan.is_binary(metric))
-        return _sequential(comparison, sound, inference, plan.alpha), found
+        return _sequential(comparison, sound, inference, plan.alpha)
     if plan.judged(metric):
         other = sensitivity_of(
             pairs, found, lower_is_better=lower_is_better, tie_margin=plan.tie_margin, seed=plan.seed or 0
         )
         comparison = comparison.model_copy(update={"sensitivity": other})
-    return comparison, found
+    return comparison
 
 
 def _test(found: MeanDifference) -> TestName:
