@@ -195,3 +195,27 @@ def test_every_sentence_has_a_figure__and_the_most_telling_come_first() -> None:
 
 def test_nothing_to_tell__tells_nothing() -> None:
     assert of_scores({"q": (BASE, BASE + NOISE - NOISE.mean())}).insights == ()
+
+
+def test_several_judges_of_one_sample__count_once_for_the_position() -> None:
+    # Eight samples lean to the first answer: one judge says so, or ten that are copies of it.
+    def lean(judges: int) -> Any:
+        verdicts = np.where(np.arange(N) < 8, FIRST, np.arange(N) % 2)
+        turned = np.where(np.arange(N) < 8, FIRST, 1 - np.arange(N) % 2)
+        table = PairwiseTable(
+            groups=groups_of(),
+            variants=("a", "b"),
+            judges=tuple(f"j{k}" for k in range(judges)),
+            sample=np.tile(np.arange(N, dtype=np.int32), 2 * judges),
+            first=np.tile(np.repeat([0, 1], N), judges).astype(np.int32),
+            second=np.tile(np.repeat([1, 0], N), judges).astype(np.int32),
+            verdict=np.tile(np.concatenate([verdicts, turned]), judges).astype(np.int32),
+            judge=np.repeat(np.arange(judges), 2 * N).astype(np.int32),
+        )
+        return analyse_table(table, Request(title="t")).position
+
+    one, ten = lean(1), lean(10)
+    assert one.p_value == pytest.approx(2 * 0.5**8)
+    assert (ten.p_value, ten.flip_rate) == (one.p_value, one.flip_rate)
+    assert one.flip_rate_low is not None
+    assert ten.flip_rate_low is None

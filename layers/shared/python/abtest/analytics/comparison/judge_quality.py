@@ -6,12 +6,14 @@ Depends on: numpy, `abtest.analytics.statistics`. Used by: `abtest.analytics.off
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from abtest.analytics.data.table_scores import sides
 from abtest.analytics.data.tables import (
     FIRST,
     INVALID,
     SECOND,
+    Codes,
     PairwiseTable,
     PreferenceTable,
     ResultTable,
@@ -26,6 +28,7 @@ from abtest.analytics.statistics.krippendorff_alpha import Level, krippendorff_a
 from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
 from abtest.analytics.statistics.position_bias import PositionCounts
 from abtest.analytics.statistics.raw_agreement import raw_agreement
+from abtest.analytics.statistics.sign_test import SignTest
 
 MOST_CATEGORIES = 20
 """With more different ratings than this they are measurements: agreement is that of intervals."""
@@ -94,28 +97,44 @@ def position_of(table: PairwiseTable, alpha: float) -> PositionBias:
     decisive = known & ((table.verdict == FIRST) | (table.verdict == SECOND))
     named = int(np.count_nonzero(decisive))
     first_rate = float(np.count_nonzero(table.verdict == FIRST)) / named if named else None
-    found = _both_orders(table, known).result(alpha)
+    unit, straight, turned = _both_orders(table, known)
+    found = PositionCounts.of(straight, turned).result(alpha)
     if found.n == 0:
         return PositionBias(status="no_data", first_rate=first_rate)
+    alone = np.unique(unit).size == unit.size
     return PositionBias(
         status=found.status if found.status in ("ok", "all_ties") else "ok",
         pairs=found.n,
         flip_rate=found.flip_rate.share,
-        flip_rate_low=found.flip_rate.ci_low,
-        flip_rate_high=found.flip_rate.ci_high,
+        # Wilson's interval takes pairs for independent; several judges or variants of one sample are not.
+        flip_rate_low=found.flip_rate.ci_low if alone else None,
+        flip_rate_high=found.flip_rate.ci_high if alone else None,
         first_rate=first_rate,
-        p_value=found.p_bias,
+        p_value=_lean(unit, straight, turned),
     )
 
 
-def _both_orders(table: PairwiseTable, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PositionCounts:
-    """Return the verdicts that one judge gave of one pair of answers in both orders."""
+def _both_orders(table: PairwiseTable, known: npt.NDArray[np.bool_]) -> tuple[Codes, Codes, Codes]:
+    """Return sample or cluster, and both verdicts, of each pair of answers that one judge saw in both orders."""
     count = len(table.variants)
     low, high = np.minimum(table.first, table.second), np.maximum(table.first, table.second)
     pair = ((table.sample.astype(np.int64) * count + low) * count + high) * len(table.judges) + table.judge
     straight, turned = known & (table.first == low), known & (table.first == high)
     _, one, other = np.intersect1d(pair[straight], pair[turned], return_indices=True)
-    return PositionCounts.of(table.verdict[straight][one], table.verdict[turned][other])
+    sample = table.sample[straight][one]
+    cluster = table.groups.cluster[sample]
+    unit = np.where(cluster < 0, len(table.groups.clusters) + sample, cluster)
+    return unit.astype(np.int32), table.verdict[straight][one], table.verdict[turned][other]
+
+
+def _lean(unit: Codes, straight: Codes, turned: Codes) -> float:
+    """Return the exact two-sided p-value of "flips favour neither position", a sample or cluster counting once."""
+    to_first = (straight == FIRST) & (turned == FIRST)
+    to_second = (straight == SECOND) & (turned == SECOND)
+    _, codes = np.unique(unit, return_inverse=True)
+    net = np.bincount(codes, weights=to_first.astype(np.float64) - to_second)
+    # Without a flip nothing leans: p is 1 by convention.
+    return SignTest.of(net).result().p_value or 1.0
 
 
 def length_controlled_of(
