@@ -27,6 +27,8 @@ ABSENT: Final = object()
 # Few enough for the processor's cache, and for the garbage collector not to start: twice as fast as some thousands.
 _CHUNK_ROWS = 512
 _MAX_FIELD_CHARACTERS = 1 << 27
+MAX_ROWS = 20_000_000
+"""Ten million pairs take about 4 GB; a random part of more than that answers as well."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def chunks(source: Source, columns: Columns, reading: Reading) -> Iterator[Chunk
     read = _csv_chunks(source, columns, reading) if head.kind == "csv" else _json_chunks(source, head, columns, reading)
     for chunk in read:
         empty = empty and not chunk.lines
-        reading.rows += len(chunk.lines)
+        _count(source, len(chunk.lines), reading)
         yield chunk
     if empty and not reading.mistakes.issues:
         reading.mistakes.add(source.name, "no rows", allowed="at least one row after the header")
@@ -99,8 +101,16 @@ def did_you_mean(name: str, found: Sequence[str]) -> str:
 def objects(source: Source, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects of JSON lines, each with its line."""
     for lines, rows in _json_rows(source, reading):
-        reading.rows += len(rows)
+        _count(source, len(rows), reading)
         yield from zip(lines, rows, strict=True)
+
+
+def _count(source: Source, rows: int, reading: Reading) -> None:
+    """Count rows, and refuse more than this machine should hold."""
+    reading.rows += rows
+    if reading.rows > MAX_ROWS:
+        allowed = f"{MAX_ROWS:,} rows; analyse a random part of the samples, whole samples at a time"
+        reading.mistakes.fail(source.name, "too many rows", found=f"more than {MAX_ROWS:,}", allowed=allowed)
 
 
 def _csv_chunks(source: Source, columns: Columns, reading: Reading) -> Iterator[Chunk]:

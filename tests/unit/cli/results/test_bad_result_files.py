@@ -340,3 +340,15 @@ def test_a_file_cut_anywhere_is_read_or_refused__never_a_traceback(write: Write,
                 read_results([write(piece, name)])
             except InvalidInputError as error:
                 assert error.issues
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_more_rows_than_can_be_held__are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abtest_cli.results.rows.MAX_ROWS", 9)
+    lines = [f"s{i},{v},1" for i in range(6) for v in ("a", "b")]
+    objects = [json.dumps({"sample": f"s{i}", "variant": v, "score": 1}) for i in range(6) for v in ("a", "b")]
+    text = "\n".join(["sample,variant,score", *lines] if name.endswith("csv") else objects)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInputError) as caught:
+        read_results([tmp_path / name])
+    assert [(issue.path, issue.message) for issue in caught.value.issues] == [(str(tmp_path / name), "too many rows")]
