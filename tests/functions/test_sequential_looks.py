@@ -118,3 +118,15 @@ def test_spent_cap__ends_the_run_at_the_look() -> None:
     assert world.runs.spending(WORKSPACE, world.run.run_id).spent_usd >= Decimal("0.01")
     assert (state.next, world.stored.stopped_early) == ("finish", "budget")
     assert any("ended early" in warning and "money" in warning for warning in finished(world, state)["warnings"])
+
+
+def test_futile_trend__ends_the_run_where_it_was_declared() -> None:
+    design = {"kind": "group_sequential", "looks": LOOKS, "futility": 0.1}
+    world = world_of(design=design)
+    world.provider = ScriptedProvider(both_right)
+    state = do_wave(world, world.plan())
+
+    assert (state.next, world.stored.stopped_early) == ("finish", "futility")
+    analysis = finished(world, state)
+    assert analysis["decision"]["outcome"] == "undecided"
+    assert any("ended early" in warning and "below" in warning for warning in analysis["warnings"])

@@ -21,7 +21,6 @@ from abtest.analytics.sequential.empirical_bernstein import EmpiricalBernstein
 from abtest.analytics.sequential.group_sequential import (
     crossing,
     lan_demets_boundaries,
-    repeated_confidence_interval,
     repeated_p_value,
     wang_tsiatis_boundaries,
 )
@@ -145,7 +144,6 @@ def test_look_with_nothing_to_spend__has_no_boundary() -> None:
     found = lan_demets_boundaries([1e-4, 1.0])
     assert (found.critical_z[0], found.nominal_p[0], found.spent[0]) == (None, None, 0.0)
     assert found.critical_z[1] == pytest.approx(stats.norm.isf(0.025), rel=1e-9)
-    assert repeated_confidence_interval(1.0, 0.5, None) is None
     assert lan_demets_boundaries([]).status == "no_data"
 
 
@@ -177,8 +175,6 @@ def test_other_wrong_arguments__are_refused() -> None:
         spent(-0.1)
     with pytest.raises(ValueError, match="finite z"):
         repeated_p_value(math.nan, [0.5])
-    with pytest.raises(ValueError, match="standard error"):
-        repeated_confidence_interval(1.0, -1.0, 2.0)
     with pytest.raises(ValueError, match="drift"):
         operating_characteristics([1.0], [2.0], math.inf)
     with pytest.raises(ValueError, match="power"):
@@ -204,10 +200,6 @@ def test_repeated_p_value__stays_between_the_smallest_one_and_1() -> None:
     assert repeated_p_value(0.0, [0.5]) == 1.0
     assert repeated_p_value(0.5, [0.01]) == 1.0
     assert SMALLEST_P <= repeated_p_value(60.0, [0.5, 1.0]) < 1e-280
-
-
-def test_repeated_interval__reaches_the_critical_value_of_its_look() -> None:
-    assert repeated_confidence_interval(0.3, 0.1, 2.5) == pytest.approx((0.05, 0.55))
 
 
 def test_operating_characteristics__equal_a_simulation_and_the_error_rate() -> None:

@@ -86,6 +86,20 @@ def test_spent_cap__stops_at_the_look(platform: Platform, mock: MockProvider, ta
     assert mock.calls()["total"] < 800
 
 
+def test_futile_trend__ends_the_run_at_the_look(platform: Platform, mock: MockProvider, tag: str) -> None:
+    variants = definition("0" * 64)["variants"]
+    variants["prefixed"]["prompt"] = {"user": "{{ q }}", "system": "Answer."}
+    design = {"kind": "group_sequential", "looks": 3, "futility": 0.1}
+    body = definition(platform.dataset(samples(120, tag)), variants=variants, design=design)
+    done = platform.wait(platform.start(body)["run_id"])
+
+    assert done["status"] == "COMPLETED", done
+    assert done["stopped_early"] == "futility"
+    assert done["looks_taken"] < 3
+    assert mock.calls()["total"] == 80 * done["looks_taken"]
+    assert done["verdict"]["decision"] == "undecided"
+
+
 def test_guardrails_and_margin__decide_with_the_primary_metric(
     platform: Platform, mock: MockProvider, tag: str
 ) -> None:
@@ -104,17 +118,16 @@ def test_guardrails_and_margin__decide_with_the_primary_metric(
     verdicts = {guardrail["name"]: guardrail["verdict"] for guardrail in analysis["guardrails"]}
     assert verdicts["errors"] == "holds"
     assert verdicts["p95"] == "holds"
-    assert verdicts["length"] != "holds"
-    assert done["verdict"]["decision"] in ("keep_control", "undecided")
+    assert verdicts["length"] == "broken"
+    assert done["verdict"]["decision"] == "keep_control"
 
 
 def test_running_fixed_test__shows_no_result(platform: Platform, mock: MockProvider, tag: str) -> None:
     mock.behave(latency_ms=400)
     run = platform.start(definition(platform.dataset(samples(100, tag))))
     now = platform.wait(run["run_id"], until=lambda r: r["progress"]["responses"]["done"] > 0)
-    if now["status"] == "RUNNING":
-        assert now["verdict"] is None
-        refused = platform.http.get(f"/v1/runs/{run['run_id']}/analysis")
-        assert refused.status_code == 409
-        assert "p_value" not in refused.text
+    assert (now["status"], now["verdict"]) == ("RUNNING", None)
+    refused = platform.http.get(f"/v1/runs/{run['run_id']}/analysis")
+    assert refused.status_code == 409
+    assert "p_value" not in refused.text
     assert platform.wait(run["run_id"])["status"] == "COMPLETED"

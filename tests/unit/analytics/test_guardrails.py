@@ -9,7 +9,8 @@ from scipy import stats
 from abtest.analytics.data.scores import Column, SampleScores
 from abtest.analytics.engine import analyse_scores
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, Coverage, GuardrailPlan, GuardrailResult, JudgeMetric
-from abtest.analytics.plan import OPERATIONAL_UNITS, RATE_METRICS, DesignPlan, LookPosition
+from abtest.analytics.plan import DesignPlan, LookPosition
+from abtest.contracts.metrics import RESERVED_METRICS
 
 N = 300
 RANDOM = np.random.default_rng(20260101)
@@ -22,7 +23,7 @@ def analysed(
 ) -> AnalysisResult:
     """Analyse two variants whose quality and one more metric are given as (control, treatment)."""
     metric = guardrail["metric"]
-    own = () if metric in (*OPERATIONAL_UNITS, *RATE_METRICS) else (metric,)
+    own = () if metric in RESERVED_METRICS else (metric,)
     judges = tuple(JudgeMetric(name=name, type="rubric", binary=False) for name in ("quality", *own))
     plan = AnalysisPlan(
         test_name="t",

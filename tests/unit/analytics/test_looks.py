@@ -7,8 +7,10 @@ import pytest
 
 from abtest.analytics.data.scores import Column, SampleScores
 from abtest.analytics.inference import inference_of
-from abtest.analytics.looks import FEWEST_UNITS, LookState, take
+from abtest.analytics.looks import LookState, take
 from abtest.analytics.plan import AnalysisPlan, DesignPlan, JudgeMetric, LookPosition
+from abtest.analytics.sequential.group_sequential import lan_demets_boundaries
+from abtest.contracts.metrics import FEWEST_UNITS_A_LOOK
 
 JUDGE = JudgeMetric(name="quality", type="rubric", binary=False)
 
@@ -73,7 +75,7 @@ def test_last_look__ends_without_stopping_early() -> None:
 
 def test_few_units__stop_nothing_and_show_no_number() -> None:
     plan = plan_of("always_valid")
-    found = take(plan, LookState().extended(plan, wave_of(FEWEST_UNITS - 1, 5.0, 1)), planned=100, final=False)
+    found = take(plan, LookState().extended(plan, wave_of(FEWEST_UNITS_A_LOOK - 1, 5.0, 1)), planned=100, final=False)
     (look,) = found.treatments
     assert (found.stop, look.p_value, look.ci_low, look.decided) == (None, None, None, False)
 
@@ -140,6 +142,25 @@ def test_empty_wave_between_looks__spends_nothing() -> None:
     direct = inference_of(design, LookPosition(number=3, asked=(50, 150), planned=150), 0.05)
     reach = {"units": 150, "df": 149.0, "alpha": 0.05}
     assert skipped.half_width(1.0, **reach) == direct.half_width(1.0, **reach)  # type: ignore[arg-type]
+
+
+def test_interval_of_a_look__reaches_the_critical_value_of_its_boundary() -> None:
+    design = DesignPlan(kind="group_sequential", looks=4)
+    inference = inference_of(design, LookPosition(number=2, asked=(50, 100), planned=200, final=False), 0.05)
+    critical = lan_demets_boundaries([0.25, 0.5]).critical_z[-1]
+    assert inference.half_width(0.1, units=100, df=None, alpha=0.05) == pytest.approx(0.1 * (critical or 0))
+    early = inference_of(design, LookPosition(number=1, asked=(1,), planned=10_000, final=False), 0.05)
+    assert early.half_width(0.1, units=1, df=None, alpha=0.05) == np.inf
+
+
+def test_pairs_that_never_differ__are_a_futile_trend() -> None:
+    judge = JUDGE.model_copy(update={"binary": True})
+    plan = plan_of("group_sequential", futility=0.1).model_copy(update={"judges": (judge,)})
+    values = {("a", "quality"): np.ones(100), ("b", "quality"): np.ones(100)}
+    found = take(plan, LookState().extended(plan, SampleScores(100, values)), planned=200, final=False)
+    (look,) = found.treatments
+    assert (look.p_value, look.decided, found.stop) == (None, False, "futility")
+    assert 0 < (look.conditional_power or 0) < 0.1
 
 
 @pytest.mark.slow

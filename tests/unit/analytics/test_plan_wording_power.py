@@ -7,8 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from abtest.analytics.model import JudgeMetric
+from abtest.analytics.plan import OPERATIONAL_UNITS
 from abtest.analytics.power.detectable import detectable_effect_binary
 from abtest.analytics.wording import effect_text, level_text, p_text, value_text
+from abtest.contracts.metrics import OPERATIONAL_METRICS
 from tests.unit.analytics.support import plan_of
 
 
@@ -101,3 +103,7 @@ def test_importing_what_the_api_needs__does_not_import_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_operational_metrics__have_the_names_that_all_domains_share() -> None:
+    assert tuple(OPERATIONAL_UNITS) == OPERATIONAL_METRICS

@@ -20,9 +20,7 @@ from abtest.analytics.model import AnalysisPlan, Number, Probability
 from abtest.analytics.plan import AnalysisModel, LookPosition
 from abtest.analytics.sequential.conditional_power import conditional_power
 from abtest.analytics.statistics.clustered_mean import ClusteredMean
-
-FEWEST_UNITS = 20
-"""A normal approximation over fewer independent units stops nothing."""
+from abtest.contracts.metrics import FEWEST_UNITS_A_LOOK
 
 Stop = Literal["efficacy", "futility"]
 
@@ -110,7 +108,12 @@ def _treatment(plan: AnalysisPlan, state: LookState, treatment: str, position: L
     found = with_null_error(sums.recommended(plan.alpha), plan.is_binary(plan.primary_metric))
     units = sums.count
     look = TreatmentLook(treatment=treatment, n=found.n, units=units, effect=found.effect)
-    if found.status != "ok" or found.effect is None or found.se is None or units < FEWEST_UNITS:
+    if units < FEWEST_UNITS_A_LOOK:
+        return look
+    if found.status == "constant" and not found.effect:
+        # Nothing differs so far: there is no error to test by, but a trend, which is none.
+        return look.model_copy(update={"conditional_power": _chance(plan, position, z=0.0, units=units)})
+    if found.status != "ok" or found.effect is None or found.se is None:
         return look
     alpha = plan.alpha / len(plan.treatments)
     inference = inference_of(plan.design, position, alpha)

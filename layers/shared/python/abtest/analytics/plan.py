@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from abtest.contracts.metrics import RATE_METRICS, RESERVED_METRICS
+
 Unit = Literal["points", "score", "ms", "tokens", "usd"]
 """`points`: a share, shown in percentage points; `score`: the judge's scale; the others as they are called."""
 OPERATIONAL_UNITS: dict[str, Unit] = {
@@ -19,8 +21,6 @@ OPERATIONAL_UNITS: dict[str, Unit] = {
     "cost_usd": "usd",
 }
 """Metrics that every run has; for each of them lower is better."""
-RATE_METRICS: tuple[str, ...] = ("error_rate", "refusal_rate")
-"""Metrics of 0 and 1 that every run has and that only guardrails compare; for each of them lower is better."""
 PREFERENCE_TYPE = "preference"
 """Type of a metric that is the share of a preference, whole or not."""
 GuardrailStatistic = Literal["mean", "p50", "p95", "p99"]
@@ -154,7 +154,7 @@ class AnalysisPlan(AnalysisModel):
         if self.control not in self.variants:
             raise ValueError(f"the control {self.control!r} is none of the variants {', '.join(self.variants)}")
         if len(set(self.metrics)) != len(self.metrics) or len(set(self.variants)) != len(self.variants):
-            reserved = ", ".join((*OPERATIONAL_UNITS, *RATE_METRICS))
+            reserved = ", ".join(RESERVED_METRICS)
             raise ValueError(f"variants and judges need names of their own; {reserved} are metrics of every run")
         if self.primary_margin is not None and self.primary_margin_relative is not None:
             raise ValueError("the primary metric needs one margin, not an absolute and a relative one")
@@ -195,4 +195,4 @@ class AnalysisPlan(AnalysisModel):
         """Return whether a smaller value of a metric is the better one."""
         if any(judge.lower_is_better for judge in self.judges if judge.name == metric):
             return True
-        return metric in (*OPERATIONAL_UNITS, *RATE_METRICS)
+        return metric in RESERVED_METRICS

@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from abtest.contracts.definition import Design, Guardrail
+from abtest.contracts.metrics import FEWEST_UNITS_A_LOOK, RATE_METRICS
 from abtest.core.errors import InputIssue
 from abtest.core.registry import nearest
-
-RATES = ("error_rate", "refusal_rate")
-FEW_UNITS_A_LOOK = 20
-"""Below so many independent samples a normal approximation is not worth a look."""
 
 
 def design_issues(design: Design | None) -> Iterator[InputIssue]:
@@ -64,7 +61,7 @@ def guardrail_issues(
 
 
 def _rate_issues(path: str, guardrail: Guardrail) -> Iterator[InputIssue]:
-    if guardrail.metric not in RATES:
+    if guardrail.metric not in RATE_METRICS:
         return
     if guardrail.statistic != "mean":
         message = "a rate of 0 and 1 has no quantile worth comparing"
@@ -79,9 +76,9 @@ def design_warnings(design: Design | None, units: int) -> list[str]:
     if design is None or design.kind == "fixed":
         return []
     warnings = []
-    if units < design.waves * FEW_UNITS_A_LOOK:
+    if units < design.waves * FEWEST_UNITS_A_LOOK:
         warnings.append(
-            f"{design.waves} looks at {units} independent samples: fewer than {FEW_UNITS_A_LOOK} a look. "
-            f"A look before the first {FEW_UNITS_A_LOOK} stops nothing."
+            f"{design.waves} looks at {units} independent samples: fewer than {FEWEST_UNITS_A_LOOK} a look. "
+            f"A look before the first {FEWEST_UNITS_A_LOOK} stops nothing."
         )
     return warnings

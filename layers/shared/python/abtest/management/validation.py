@@ -22,6 +22,7 @@ from abtest.contracts.definition import (
     Variant,
     parse_shape,
 )
+from abtest.contracts.metrics import RESERVED_METRICS
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.core.registry import nearest
 from abtest.management import designs, templates
@@ -29,7 +30,6 @@ from abtest.management.model import DatasetSummary
 from abtest.management.ports import JudgeCatalogue
 
 REPLAY = "replay"
-OPERATIONAL_METRICS = ("latency_ms", "input_tokens", "output_tokens", "cost_usd", "error_rate", "refusal_rate")
 
 
 MAX_DEFINITION_BYTES = 250_000
@@ -90,7 +90,7 @@ def check_definition(
     told = {issue.path for issue in issues}
     more = [*_names(raw), *_variants(parts), *_judges(parts, judges)]
     more += designs.design_issues(parts.design)
-    metrics = (*_named(raw.get("judges")), *OPERATIONAL_METRICS)
+    metrics = (*_named(raw.get("judges")), *RESERVED_METRICS)
     more += designs.guardrail_issues(parts.guardrails, raw.get("primary_metric"), metrics)
     if definition is not None:
         more += [*_money(definition), *_size(definition)]
@@ -174,7 +174,7 @@ def _names(raw: Mapping[str, Any]) -> Iterator[InputIssue]:
         message = f"no judge measures it{_guess(metric, judges)}"
         yield InputIssue("primary_metric", message, metric, f"the name of a judge: {', '.join(judges)}")
     for name in judges:
-        if name in OPERATIONAL_METRICS:
+        if name in RESERVED_METRICS:
             yield InputIssue(f"judges.{name}", "the name is taken by a metric that always exists", name, "another name")
 
 

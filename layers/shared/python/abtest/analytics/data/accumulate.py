@@ -21,9 +21,9 @@ import numpy as np
 from abtest.analytics.data.scores import SampleScores, ScoredBatch
 from abtest.analytics.data.tables import Values
 from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan
-from abtest.analytics.plan import RATE_METRICS
 from abtest.analytics.statistics.coverage import Tally, added
 from abtest.analytics.statistics.descriptive import Observations
+from abtest.contracts.metrics import RATE_METRICS, RESERVED_METRICS
 from abtest.contracts.records import ModelResponse, Sample, Verdict
 
 REFUSALS = ("refused", "filtered")
@@ -214,7 +214,7 @@ class _Batch:
         binary = {judge.name for judge in self.plan.judges if judge.binary}
         for verdict in verdicts:
             column = self.values.get((verdict.variant, verdict.judge))
-            if column is None or verdict.judge in (*OPERATIONAL_UNITS, *RATE_METRICS):
+            if column is None or verdict.judge in RESERVED_METRICS:
                 raise ValueError(f"a verdict of {verdict.judge!r} on {verdict.variant!r} does not belong to this test")
             row = self.rows.get(verdict.sample_id)
             if row is None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from abtest.analytics.decision.wording import (
+    LEAST_COVERAGE,
     Verdict,
     comparison_reasons,
     guardrail_objection,
@@ -26,9 +27,6 @@ from abtest.analytics.decision.wording import (
 )
 from abtest.analytics.model import AnalysisPlan, Comparison, Coverage, Decision, GuardrailResult, Outcome
 from abtest.analytics.summaries import Missingness
-
-LEAST_COVERAGE = 0.5
-"""Below this share of complete pairs nothing is decided: what is missing could reverse what is there."""
 
 
 @dataclass(frozen=True)

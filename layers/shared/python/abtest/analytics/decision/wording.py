@@ -16,6 +16,7 @@ from abtest.analytics.wording import TEST_NAMES, amount_text, effect_text, inter
 ENOUGH_COVERAGE = 0.9
 """Below this share of complete pairs the reader is warned."""
 LEAST_COVERAGE = 0.5
+"""Below this share nothing is decided: what is missing could reverse what is there."""
 FEW_PAIRS = 30
 FEW_CLUSTERS = 10
 MOST_SAMPLES = 1_000_000

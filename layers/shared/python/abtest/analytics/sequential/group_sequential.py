@@ -139,21 +139,6 @@ def crossing(fractions: Sequence[float], critical_z: Sequence[float | None]) -> 
     return cumulative
 
 
-def repeated_confidence_interval(effect: float, se: float, critical_z: float | None) -> tuple[float, float] | None:
-    """Return the interval that holds the effect at all looks together with the design's level.
-
-    Args:
-        effect: estimate at the look.
-        se: its standard error, at least 0.
-        critical_z: of the look; None where it has none, and so no interval.
-
-    Source: Jennison and Turnbull (2000), chapter 9: effect -+ z_k SE.
-    """
-    if not (math.isfinite(effect) and math.isfinite(se) and se >= 0):
-        raise ValueError(f"an interval needs a finite effect and a standard error of at least 0; got {effect}, {se}")
-    return None if critical_z is None else (effect - critical_z * se, effect + critical_z * se)
-
-
 def repeated_p_value(
     z: float, fractions: Sequence[float], *, spending: Spending = "obrien_fleming", final: bool = False
 ) -> float:
