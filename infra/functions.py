@@ -77,6 +77,20 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         grants=(grants.use_key(), grants.read_items(), *grants.read_objects("runs")),
     ),
     FunctionSpec(
+        folder="check_provider",
+        summary="Checks a provider by one call that spends at most a token.",
+        memory_mb=1024,
+        timeout_s=29,
+        # Of the functions behind the API it alone reads keys, and it reaches no body, queue or run.
+        grants=(
+            grants.use_key(),
+            grants.read_items(),
+            grants.write_items(),
+            grants.read_provider_secrets(),
+            grants.invoke_bedrock_models(),
+        ),
+    ),
+    FunctionSpec(
         folder="plan_run",
         summary="Reserves the budget, cuts the dataset into waves and batches, writes the manifests.",
         memory_mb=1024,
@@ -102,6 +116,25 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             grants.consume_batches(),
             grants.send_batches(),
             grants.hand_back_results(),
+            grants.read_provider_secrets(),
+            grants.invoke_bedrock_models(),
+        ),
+    ),
+    FunctionSpec(
+        folder="poll_batches",
+        summary="Looks after the jobs at the vendors' batch interfaces, each minute.",
+        memory_mb=1769,
+        # Less than the lease a poller has on a job (abtest.providers.batches.polling).
+        timeout_s=300,
+        grants=(
+            grants.use_key(),
+            grants.read_items(),
+            grants.query_indexes(),
+            grants.write_items(),
+            grants.write_item_batches(),
+            *grants.read_objects("ledger"),
+            *grants.write_objects("ledger"),
+            grants.send_batches(),
             grants.read_provider_secrets(),
         ),
     ),
@@ -203,6 +236,7 @@ def environment_values(config: EnvironmentConfig, resources: ServiceResources, s
         "allow_private_base_urls": json.dumps(config.allow_private_base_urls),
         "workspace_budget_usd": None if budget_usd is None else str(budget_usd),
         "batch_size": str(config.batch_size),
+        "worker_max_concurrency": str(config.worker_max_concurrency),
         "message_lease_s": str(config.message_lease_s),
     }
 

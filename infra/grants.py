@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from aws_cdk import Aws
+
 from infra.resources import ServiceResources
 
 
@@ -105,6 +107,18 @@ def start_runs() -> Grant:
 def read_provider_secrets() -> Grant:
     """Read the providers' keys of this environment."""
     return Grant(("secretsmanager:GetSecretValue",), lambda r: [r.secrets_arn])
+
+
+def invoke_bedrock_models() -> Grant:
+    """Ask the models of Amazon Bedrock in the function's own name.
+
+    AWS asks for this action for Converse as well. The region is the registration's, and an inference profile passes a
+    call on to models in others; so models are named in every region, and profiles in every region of this account.
+    """
+    models = f"arn:{Aws.PARTITION}:bedrock:*::foundation-model/*"
+    own = f"arn:{Aws.PARTITION}:bedrock:*:{Aws.ACCOUNT_ID}"
+    arns = [models, f"{own}:inference-profile/*", f"{own}:application-inference-profile/*"]
+    return Grant(("bedrock:InvokeModel",), lambda _: arns)
 
 
 _CONSUME = (

@@ -32,6 +32,7 @@ _FUNCTIONS = {
     "L1": "The layers are compiled for Python 3.13; the runtime changes together with them.",
     "IAM5[Resource::*]": "X-Ray has no resources to name; nor have task tokens in the embedded AWS.",
 }
+_ANY_MODEL = "Registrations and tests say which model is asked, and in which region; the action is the boundary."
 _FUNCTION_WILDCARDS = {
     "{table}/index/*": "Every index of the one table.",
     "{bucket}/uploads/*": "Keys of objects are made at run time; the folder is the boundary.",
@@ -44,6 +45,9 @@ _FUNCTION_WILDCARDS = {
     "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:abtest/{environment}/providers/*": (
         "Administrators name the secrets of their providers; the prefix is the boundary."
     ),
+    "arn:<AWS::Partition>:bedrock:*::foundation-model/*": _ANY_MODEL,
+    "arn:<AWS::Partition>:bedrock:*:<AWS::AccountId>:inference-profile/*": _ANY_MODEL,
+    "arn:<AWS::Partition>:bedrock:*:<AWS::AccountId>:application-inference-profile/*": _ANY_MODEL,
 }
 _LIFECYCLE = {
     "SF1": "Only failures are logged: every event of every batch would cost more than the run, and X-Ray has the rest.",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -101,6 +102,15 @@ class ApiClient:
     def put_provider(self, provider_id: str, body: Mapping[str, Any]) -> JsonObject:
         """Register a provider or change its registration."""
         return self._request("PUT", f"/v1/providers/{provider_id}", body=body)
+
+    def check_provider(self, provider_id: str, model: str) -> JsonObject:
+        """Have a provider's model called once; a failed call is a result."""
+        return self._request("POST", f"/v1/providers/{quote(provider_id, safe='')}/check", body={"model": model})
+
+    def provider_health(self, provider_id: str, model: str) -> JsonObject:
+        """Return how a provider's model did lately."""
+        query = urlencode({"model": model}, quote_via=quote, safe="")
+        return self._request("GET", f"/v1/providers/{quote(provider_id, safe='')}/health?{query}")
 
     def upload_dataset(self, name: str, kind: str, rows: bytes) -> str:
         """Upload rows and return the version under which they are frozen.

@@ -7,7 +7,8 @@ AbTestError
 ├─ ApiUnreachableError      no answer from the API: connection, time-out, something else listens there
 ├─ ApiFailureError          the API answered that it failed
 ├─ SignInError              no valid sign-in, or the user pool refused
-└─ RunNotCompletedError     a run ended as FAILED or CANCELLED
+├─ RunNotCompletedError     a run ended as FAILED or CANCELLED
+└─ ProviderCheckError       a provider was called and did not answer
 ```
 
 Depends on: `abtest.core.errors`. Used by: every command.
@@ -46,3 +47,9 @@ class RunNotCompletedError(AbTestError):
     """A run ended without an analysis."""
 
     code = "run_not_completed"
+
+
+class ProviderCheckError(AbTestError):
+    """A provider was called for a check and did not answer."""
+
+    code = "provider_check"

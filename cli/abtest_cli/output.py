@@ -1,4 +1,4 @@
-"""What the terminal shows: sentences, errors, estimates; colour only where it helps.
+"""What the terminal shows: sentences, errors, amounts; colour only where it helps.
 
 Depends on: rich. Used by: every command.
 """
@@ -6,18 +6,16 @@ Depends on: rich. Used by: every command.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape as escape_markup
-from rich.table import Table
 
 from abtest.core.duration import duration_text
 from abtest.core.errors import AbTestError, InvalidInputError
-from abtest.core.money import dollars
 
 MAX_SHOWN_ISSUES = 50
 LOG_COLUMNS = 120
@@ -64,44 +62,6 @@ def print_warnings(out: Console, warnings: Sequence[str]) -> None:
     """Say what a person should know, each once."""
     for warning in dict.fromkeys(warnings):
         out.print(f"[yellow]Note:[/] {escape(warning)}")
-
-
-def print_estimate(out: Console, test: Mapping[str, Any]) -> None:
-    """Show what a run will ask for.
-
-    Args:
-        out: where.
-        test: as the API shows it.
-    """
-    estimate = test["estimate"]
-    table = Table(title="Estimate, before anything is spent", title_justify="left", title_style="bold")
-    for name in ("variant", "model", "calls", "input tokens (most)", "output tokens (most)", "cost (most)"):
-        table.add_column(name, justify="left" if name in ("variant", "model") else "right")
-    for row in estimate["by_variant"]:
-        table.add_row(
-            escape(str(row["variant"])),
-            escape(f"{row['provider']}/{row['model']}"),
-            f"{row['calls']:,}",
-            f"{row['input_tokens']:,}",
-            f"{row['output_tokens_max']:,}",
-            dollars(money(row["cost_usd_max"])),
-        )
-    out.print(table)
-    out.print(escape(_totals(estimate)))
-    print_warnings(out, test.get("warnings") or ())
-
-
-def _totals(estimate: Mapping[str, Any]) -> str:
-    parts = [
-        f"{estimate['samples']:,} samples, {estimate['calls']:,} calls",
-        f"at most {dollars(money(estimate['cost_usd_max']))}",
-        f"at least {seconds(float(estimate['duration_s_at_least']))}",
-    ]
-    if estimate.get("detectable_effect") is not None:
-        parts.append(
-            f"finds a difference of {100 * float(estimate['detectable_effect']):.1f} points four times in five"
-        )
-    return "; ".join(parts) + "."
 
 
 def write_text(path: Path, text: str) -> None:

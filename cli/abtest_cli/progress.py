@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from abtest_cli.output import seconds
+from abtest_cli.waiting import WaitingNews
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,11 +74,14 @@ class PlainProgress:
         self._began: dict[str, tuple[float, int]] = {}
         self._shown: dict[str, int] = {}
         self._last = float("-inf")
+        self._waiting = WaitingNews()
         self._started = now()
 
     def update(self, run: Mapping[str, Any]) -> None:
-        """Write a line for each phase that moved."""
+        """Write a line for each phase that moved, and for what the run begins to wait for."""
         moment = self._now()
+        for line in self._waiting.lines(run):
+            self._write(line)
         for step in steps_of(run):
             if step.total:
                 self._began.setdefault(step.phase, (moment, step.done))
@@ -116,9 +120,12 @@ class BarProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._waiting = WaitingNews()
 
     def update(self, run: Mapping[str, Any]) -> None:
-        """Move the bars."""
+        """Move the bars, and say above them what the run begins to wait for."""
+        for line in self._waiting.lines(run):
+            self._progress.console.print(line, markup=False)
         for step in steps_of(run):
             task = self._tasks.get(step.phase)
             if task is None:

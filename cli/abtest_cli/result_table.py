@@ -26,6 +26,7 @@ from abtest.analytics.wording import (
 )
 from abtest.core.errors import AbTestError
 from abtest.core.money import dollars
+from abtest.reporting.performance import performance_rows
 from abtest_cli.output import escape
 
 _STATUS_WORDS = {
@@ -71,7 +72,7 @@ def show_result(out: Console, result: AnalysisResult) -> None:
     """Show an analysis: a table a treatment, guardrails, coverage, the verdict, what is worth telling beside it."""
     for treatment in result.plan.treatments:
         out.print(_table(result, treatment))
-    for section in (_guardrails(result), _ranking(result), _sensitivity(result)):
+    for section in (_guardrails(result), _ranking(result), _sensitivity(result), _performance(result)):
         if section is not None:
             out.print(section)
     out.print(escape(_coverage(result)))
@@ -144,6 +145,19 @@ def _sensitivity(result: AnalysisResult) -> Table | None:
         ]
         better = tests.bayesian.probability_better
         table.add_row(escape(c.treatment), *cells, _NONE if better is None else probability_text(better))
+    return table
+
+
+def _performance(result: AnalysisResult) -> Table | None:
+    rows = performance_rows(result)
+    if not rows:
+        return None
+    table = Table(title="Calls, tokens and cost", title_justify="left", title_style="bold")
+    table.add_column("")
+    for one in result.performance:
+        table.add_column(escape(one.variant), justify="right")
+    for row in rows:
+        table.add_row(f"{escape(row.label)}[dim], {escape(row.note)}[/]", *map(escape, row.cells))
     return table
 
 

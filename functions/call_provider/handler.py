@@ -40,6 +40,8 @@ def _ports() -> CallProviderPorts:
         jitter=random.SystemRandom().random,
         run_async=wired.event_loop.run_until_complete,
         message_lease_s=wired.settings.message_lease_s,
+        batch_jobs=wired.batch_jobs,
+        shared=wired.shared_state,
     )
 
 
@@ -67,7 +69,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
         }
         if result is None:
             count("BatchesNotFinished")
-            logger.warning("batch not finished", **facts)
+            logger.info("batch not finished", **facts)
             return
         count("Responses", result.responses)
         count("ResponsesFailed", result.failed)

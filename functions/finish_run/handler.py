@@ -15,6 +15,12 @@ from abtest.runtime.wiring import wiring
 def lambda_handler(event: WaveState, _context: LambdaContext) -> FinalState:
     """Analyse, report and complete one run."""
     wired = wiring("finish_run")
-    ports = FinishRunPorts(runs=wired.runs, budgets=wired.budgets, objects=wired.objects, clock=wired.clock)
+    ports = FinishRunPorts(
+        runs=wired.runs,
+        budgets=wired.budgets,
+        objects=wired.objects,
+        clock=wired.clock,
+        model_history=wired.model_history,
+    )
     with reason_kept(ports.runs, event):
         return finish_run(event, ports)

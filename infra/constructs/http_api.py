@@ -1,4 +1,4 @@
-"""The HTTP API: three doors, and behind them one function for everything but what needs the statistics layer.
+"""The HTTP API: three doors, and behind them one function for everything but what needs statistics or keys.
 
 `GET /v1/health` is open; `/v1/*` wants a token of the user pool; `/service/v1/*` wants a request signed with AWS
 credentials. Which route a path is, is the API function's business: a new route needs no change here. A route of another
@@ -25,6 +25,7 @@ HEALTH_PATH = "/v1/health"
 PEOPLE_PATH = "/v1/{proxy+}"
 SERVICES_PATH = "/service/v1/{proxy+}"
 POWER_PATH = "/v1/analysis/power"
+CHECK_PATH = "/v1/providers/{provider_id}/check"
 
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
@@ -50,8 +51,9 @@ class Api(Construct):
         construct_id: its name there.
         config: the environment.
         stateful: the user pool.
-        handler: answers every route but the planner's.
+        handler: answers every route but the planner's and the checker's.
         planner: answers the plans of tests.
+        checker: checks providers by a call.
         log_group: gets one line for each request.
     """
 
@@ -64,6 +66,7 @@ class Api(Construct):
         stateful: StatefulResources,
         handler: lambda_.IFunction,
         planner: lambda_.IFunction,
+        checker: lambda_.IFunction,
         log_group: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -80,12 +83,15 @@ class Api(Construct):
         services = authorizers.HttpIamAuthorizer()
         every = integrations.HttpLambdaIntegration("Function", handler)
         plans = integrations.HttpLambdaIntegration("Planner", planner)
+        checks = integrations.HttpLambdaIntegration("Checker", checker)
         for path, method, authorizer, integration in (
             (HEALTH_PATH, apigw.HttpMethod.GET, apigw.HttpNoneAuthorizer(), every),
             (PEOPLE_PATH, apigw.HttpMethod.ANY, people, every),
             (SERVICES_PATH, apigw.HttpMethod.ANY, services, every),
             (POWER_PATH, apigw.HttpMethod.POST, people, plans),
             (f"/service{POWER_PATH}", apigw.HttpMethod.POST, services, plans),
+            (CHECK_PATH, apigw.HttpMethod.POST, people, checks),
+            (f"/service{CHECK_PATH}", apigw.HttpMethod.POST, services, checks),
         ):
             self.api.add_routes(path=path, methods=[method], integration=integration, authorizer=authorizer)
         self.stage = apigw.CfnStage(

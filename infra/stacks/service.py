@@ -17,6 +17,7 @@ from infra.constructs.function import PlatformFunction, construct_name
 from infra.constructs.http_api import Api
 from infra.constructs.layers import Layers
 from infra.constructs.lifecycle import STEPS, Lifecycle
+from infra.constructs.polling import Polling
 from infra.constructs.provider_queues import ProviderQueues, encrypted_queue
 from infra.errors import ConfigurationError
 from infra.functions import FUNCTIONS, check_rows, environment_values, render_environment
@@ -24,7 +25,7 @@ from infra.paths import vendors
 from infra.resources import ServiceResources, StatefulResources
 
 ASYNCHRONOUS = "daily_analytics"
-WORKER, UNDERTAKER = "call_provider", "dead_letter"
+WORKER, POLLER, UNDERTAKER = "call_provider", "poll_batches", "dead_letter"
 
 
 class ServiceStack(Stack):
@@ -69,6 +70,7 @@ class ServiceStack(Stack):
             stateful=stateful,
             handler=self.functions["api"].function,
             planner=self.functions["plan_analysis"].function,
+            checker=self.functions["check_provider"].function,
             log_group=self._log_group("ApiAccessLog"),
         )
         Daily(
@@ -78,6 +80,7 @@ class ServiceStack(Stack):
             failures=self.daily_failures,
             key=stateful.key,
         )
+        Polling(self, "Polling", handler=self.functions[POLLER].function)
         self._outputs()
 
     def _log_group(self, construct_id: str) -> logs.LogGroup:

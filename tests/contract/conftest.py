@@ -14,6 +14,7 @@ from abtest.adapters.dynamodb.datasets import DynamoBudgetStore, DynamoDatasetSt
 from abtest.adapters.dynamodb.ledger import DynamoLedger
 from abtest.adapters.dynamodb.providers import DynamoProviderStore
 from abtest.adapters.dynamodb.runs import DynamoRunStore
+from abtest.adapters.dynamodb.shared_state import DynamoSharedState
 from abtest.adapters.dynamodb.table import Table
 from abtest.adapters.dynamodb.tests import DynamoTestStore
 from abtest.adapters.memory.datasets import MemoryBudgetStore, MemoryDatasetStore
@@ -21,6 +22,7 @@ from abtest.adapters.memory.ledger import MemoryLedger
 from abtest.adapters.memory.objects import MemoryObjectStore
 from abtest.adapters.memory.providers import MemoryProviderStore
 from abtest.adapters.memory.runs import MemoryRunStore
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.adapters.memory.tests import MemoryTestStore
 from abtest.adapters.objects import S3ObjectStore
 
@@ -54,6 +56,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
             objects=MemoryObjectStore(),
             providers=MemoryProviderStore(),
             ledger=MemoryLedger(clock).of,
+            shared=MemorySharedState(),
             clock=clock,
         )
     table, objects = request.getfixturevalue("table"), request.getfixturevalue("bucket")
@@ -65,6 +68,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         objects=objects,
         providers=DynamoProviderStore(table),
         ledger=lambda workspace: DynamoLedger(table, objects, workspace, clock),
+        shared=DynamoSharedState(table, clock),
         clock=clock,
     )
 

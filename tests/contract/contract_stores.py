@@ -9,7 +9,7 @@ from typing import Any
 from entities import FixedClock
 
 from abtest.management.ports import BudgetStore, DatasetStore, ObjectStore, RunStore, TestStore
-from abtest.providers.ports import Ledger
+from abtest.providers.ports import Ledger, SharedState
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,5 @@ class Stores:
     objects: ObjectStore
     providers: Any
     ledger: Callable[[str], Ledger]
+    shared: SharedState
     clock: FixedClock

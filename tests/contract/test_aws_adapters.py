@@ -60,7 +60,7 @@ def test_batch_that_is_put_back_comes_again__counted_as_deferred(queue_url: str,
 @pytest.mark.parametrize(("asked_s", "sent_s"), [(-3, 0), (30, 30), (9_999, MAX_DELAY_S)])
 def test_delay_is_what_sqs_allows(queue_url: str, asked_s: int, sent_s: int) -> None:
     client = boto3.client("sqs", region_name=REGION)
-    expected = {"QueueUrl": queue_url, "MessageBody": ANY, "DelaySeconds": sent_s}
+    expected = {"QueueUrl": queue_url, "MessageBody": ANY, "DelaySeconds": sent_s, "MessageGroupId": ANY}
     with Stubber(client) as stub:
         stub.add_response("send_message", {}, expected)
         SqsBatchQueue(client).put_back(message(queue_url), delay_s=asked_s)

@@ -16,7 +16,8 @@ from abtest.adapters.objects import S3ObjectStore
 from abtest.contracts.records import Attempt, Usage
 from abtest.core.errors import BudgetExceededError, NotFoundError, StoreError
 from abtest.management.model import Dataset
-from abtest.providers.model import REPLAY_PROVIDER, LedgerEntry, ModelPrice, ModelProvider
+from abtest.providers.model import LedgerEntry
+from abtest.providers.registration import REPLAY_PROVIDER, ModelPrice, ModelProvider
 
 THIRTY_DAYS_S = 30 * 24 * 3600
 PROVIDER = ModelProvider(

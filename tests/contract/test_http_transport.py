@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from abtest.adapters.http import LONGEST_BODY_BYTES, HttpxTransport, check_base_url
+from abtest.adapters.addresses import check_base_url
+from abtest.adapters.http import LONGEST_BODY_BYTES, HttpxTransport
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.core.clock import SystemClock
 from abtest.core.errors import InvalidInputError
 from abtest.providers.model import (
@@ -29,11 +31,11 @@ from abtest.providers.model import (
     HttpReply,
     HttpRequest,
     LedgerEntry,
-    ModelProvider,
     ModelRequest,
     RetryPolicy,
 )
 from abtest.providers.ports import BatchPorts
+from abtest.providers.registration import ModelProvider
 from abtest.providers.registry import codec_of
 from abtest.providers.service import Batch, answer_batch
 
@@ -138,7 +140,7 @@ def test_a_body_is_limited__decompressed_too_large():
         return web.Response(body=bomb, headers={"content-encoding": "gzip"})
 
     assert len(bomb) < 100_000
-    assert reason(sent(handler)) == ("malformed", False)
+    assert reason(sent(handler)) == ("too_large", False)
 
 
 def test_redirects_are_not_followed__status_307():
@@ -233,7 +235,7 @@ def test_a_plain_server_is_a_tls_failure__https_url():
         async with served(handler) as url, HttpxTransport(1, allow_private=True) as transport:
             return await transport.send(call(url.replace("http:", "https:")), 5.0)
 
-    assert reason(asyncio.run(run())) == ("connection", True)
+    assert reason(asyncio.run(run())) == ("tls", False)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -310,7 +312,16 @@ def test_every_call_is_answered_and_paid_once__a_provider_full_of_faults():
             "run_1", max_in_flight=50, retry=RetryPolicy(max_attempts=12, base_s=0.001, cap_s=0.01)
         )
         async with HttpxTransport(50, allow_private=True) as transport:
-            ports = BatchPorts(transport, store, store, SystemClock(), lambda: 600.0, random.Random(1).random)
+            ports = BatchPorts(
+                transport,
+                store,
+                store,
+                SystemClock(),
+                lambda: 600.0,
+                random.Random(1).random,
+                MemorySharedState(),
+                "worker",
+            )
             batch = Batch(provider, asked, codec_of("openai_chat"))
             result = await answer_batch(batch, ports, settings), await answer_batch(batch, ports, settings)
         await runner.cleanup()

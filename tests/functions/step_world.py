@@ -14,11 +14,13 @@ from entities import VERSION, a_dataset, a_run, a_test
 from recorders import RecordedQueue, RecordedTasks
 
 from abtest.adapters.dynamodb.control import StoredRunControl
+from abtest.adapters.memory.batch_jobs import MemoryBatchJobStore
 from abtest.adapters.memory.datasets import MemoryBudgetStore, MemoryDatasetStore
 from abtest.adapters.memory.ledger import MemoryLedger
 from abtest.adapters.memory.objects import MemoryObjectStore
 from abtest.adapters.memory.providers import MemoryProviderStore
 from abtest.adapters.memory.runs import MemoryRunStore
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.adapters.memory.tests import MemoryTestStore
 from abtest.contracts import object_keys
 from abtest.contracts.definition import TestDefinition
@@ -35,7 +37,8 @@ from abtest.core.clock import SystemClock
 from abtest.core.errors import ProviderConfigurationError, StoreUnavailableError
 from abtest.management.datasets import freeze_rows
 from abtest.management.model import DatasetKind, Run
-from abtest.providers.model import CallFailure, HttpReply, HttpRequest, ModelPrice, ModelProvider
+from abtest.providers.model import CallFailure, HttpReply, HttpRequest
+from abtest.providers.registration import ModelPrice, ModelProvider
 from abtest.runtime.steps.bodies import RunBodies
 from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider
 from abtest.runtime.steps.judge_batch import JudgeBatchPorts, judge_batch
@@ -116,9 +119,11 @@ class StepWorld:
         self.objects = FragileObjects()
         self.providers = MemoryProviderStore()
         self.ledger = MemoryLedger(self.clock)
+        self.batch_jobs = MemoryBatchJobStore()
         self.tasks = RecordedTasks()
         self.queue = RecordedQueue()
         self.provider = ScriptedProvider()
+        self.shared = MemorySharedState()
         self.secrets = {SECRET: "sk-1"}
         self.batch_size = batch_size
         self.workspace_budget_usd: Decimal | None = None
@@ -215,6 +220,8 @@ class StepWorld:
             jitter=lambda: 0.0,
             run_async=loop.run_until_complete,
             message_lease_s=30,
+            shared=self.shared,
+            batch_jobs=self.batch_jobs,
         )
 
     def judge(self, item: JudgeItem) -> JudgeResult:

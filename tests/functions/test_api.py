@@ -90,6 +90,11 @@ def test_dataset_becomes_a_test_and_a_run__over_the_api_alone(admin: str, worksp
     assert test["status"] == "READY"
     assert test["estimate"]["calls"] == 120
     assert Decimal(test["estimate"]["cost_usd_max"]) > 0
+    counted = {row["input_counted_by"] for row in test["estimate"]["by_variant"]}
+    assert counted == {"tokenizer o200k_base as a stand-in"}
+    assert "o200k_base" in test["dataset"]["input_tokens"]
+    # Ten workers at once, as the environment says where nothing else is set.
+    assert "calls in flight at local, 0.2 s each (assumed)" in test["estimate"]["duration_bound"]
     assert test["definition"]["budget"]["cap_usd"] == "0.50"
     assert "workspace" not in test
 

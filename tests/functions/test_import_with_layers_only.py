@@ -18,12 +18,12 @@ ANALYSIS = sorted(folder for folder, layers in LAYERS.items() if STATISTICS in l
 LATE = {
     "api": """
 from datetime import UTC, datetime
-from abtest.adapters.http import check_base_url
+from abtest.adapters.addresses import check_base_url
 from abtest.analytics.power.detectable import detectable_effect_binary
 from abtest.contracts.records import Usage
 from abtest.evaluation.registry import describe_judges
 from abtest.evaluation.validation import check_parameters
-from abtest.providers.model import ModelProvider
+from abtest.providers.registration import ModelProvider
 from abtest.providers.pricing import price_of
 assert 0 < detectable_effect_binary(100, alpha=0.05) < 1
 assert check_parameters("json_schema", {"schema": {"type": "object"}}) == []
@@ -31,6 +31,8 @@ assert len(describe_judges()) == 5
 check_base_url("http://127.0.0.1/v1", allow_private=True)
 openai = ModelProvider(id="openai", vendor="openai_chat")
 price_of(openai, "gpt-4o", Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
+from abtest.providers.tokens import count_tokens
+assert count_tokens("o200k_base", "hello world") == 2
 """,
     "plan_analysis": """
 from abtest.analytics.power.plan import plan_power
@@ -39,11 +41,31 @@ assert plan_power(PowerRequest(metric="mean", sd_difference=1, effect=0.5)).samp
 import sys
 assert "scipy.stats" not in sys.modules
 """,
+    "check_provider": """
+from abtest.adapters.http import HttpxTransport
+from abtest.adapters.secrets import ProviderSecrets
+from abtest.core import registry
+from abtest.providers import vendors
+for name in registry.names(vendors):
+    registry.load(vendors, name, "CODEC")
+import abtest.adapters.http
+import abtest.adapters.signing
+import genai_prices
+""",
     "call_provider": """
 from abtest.core import registry
 from abtest.providers import vendors
 for name in registry.names(vendors):
     registry.load(vendors, name, "CODEC")
+import genai_prices
+""",
+    "poll_batches": """
+from abtest.adapters.http import HttpxTransport
+from abtest.adapters.queues import SqsBatchQueue
+from abtest.adapters.secrets import ProviderSecrets
+from abtest.providers.batches.registry import offers_batches, vendor_names
+from abtest.providers.registration import ModelProvider
+assert all(offers_batches(ModelProvider(id="p", vendor=name)) for name in vendor_names())
 import genai_prices
 """,
     "judge_batch": """

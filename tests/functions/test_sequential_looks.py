@@ -10,6 +10,7 @@ import pytest
 from entities import definition_body
 from step_world import WORKSPACE, ScriptedProvider, StepWorld, ok, rows
 
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.contracts import object_keys
 from abtest.contracts.steps import GenerateMessage, WaveState
 from abtest.runtime.steps.finish_run import FinishRunPorts, finish_run
@@ -47,7 +48,7 @@ def do_wave(world: StepWorld, state: WaveState) -> WaveState:
 
 
 def finished(world: StepWorld, state: WaveState) -> dict[str, Any]:
-    finish_run(state, FinishRunPorts(world.runs, world.budgets, world.objects, world.clock))
+    finish_run(state, FinishRunPorts(world.runs, world.budgets, world.objects, world.clock, MemorySharedState()))
     key = object_keys.artifact(WORKSPACE, world.run.run_id, object_keys.ANALYSIS)
     analysis: dict[str, Any] = json.loads(world.objects.get(key))
     return analysis

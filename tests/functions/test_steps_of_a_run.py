@@ -28,6 +28,7 @@ from abtest.management.model import RunPhase
 from abtest.providers.model import CallFailure
 from abtest.runtime.steps.call_provider import parsed_message
 from abtest.runtime.steps.dead_letter import DeadLetterPorts, dead_letter
+from abtest.runtime.steps.put_off import LONGEST_DELAY_S
 from abtest.runtime.steps.take_look import take_look
 
 WORDY = {
@@ -322,18 +323,54 @@ def test_refused_key_stops_the_run__with_what_to_do() -> None:
     assert SECRET in kept["what_to_do"]
 
 
-def test_provider_that_is_down_stops_the_run__and_the_answers_so_far_are_kept() -> None:
-    world = planned(20, batch_size=10, variants={**definition_body()["variants"], "wordy": WORDY})
-    world.call(world.message(0))
-    down = CallFailure(failure_reason="connection", retryable=False, detail="no connection could be made")
-    world.provider.script = lambda _prompt: down
+DOWN = CallFailure(failure_reason="connection", retryable=False, detail="no connection could be made")
 
-    assert world.call(world.message(1)) is None
+
+def test_provider_that_never_answered_stops_the_run__and_says_why() -> None:
+    world = planned(20, batch_size=10, variants={**definition_body()["variants"], "wordy": WORDY})
+    world.provider.script = lambda _prompt: DOWN
+
+    assert world.call(world.message(0)) is None
 
     assert world.tasks.failed[0][1] == "ProviderUnavailableError"
     assert stop_of(world) == "failed"
+    assert {row.failure_reason for row in world.bodies.responses(0, "terse", 0)} == {"connection"}
+
+
+def test_provider_that_goes_down_is_waited_for__and_the_run_shows_it() -> None:
+    world = planned(40, batch_size=10, variants={**definition_body()["variants"], "wordy": WORDY})
+    for number in (0, 2, 4):
+        world.call(world.message(number))
+    world.provider.script = lambda _prompt: DOWN
+
+    assert world.call(world.message(1)) is None
+
+    assert (world.tasks.failed, stop_of(world)) == ([], None)
+    again, delay_s = world.queue.put[0]
+    assert 1 <= delay_s <= LONGEST_DELAY_S
+    assert again.waiting_since_s is not None
+    (waiting,) = world.runs.progress(WORKSPACE, world.run.run_id).waiting
+    assert (waiting.provider, waiting.why, waiting.batches) == (PROVIDER.id, "circuit_open", 1)
+    assert waiting.detail == DOWN.detail
+
+    world.provider.script = lambda _prompt: ok("x")
+    assert world.call(again) is not None
+    assert world.runs.progress(WORKSPACE, world.run.run_id).waiting == ()
+
+
+def test_provider_that_stays_down_stops_the_run__after_the_time_its_registration_gives() -> None:
+    world = planned(20, batch_size=10, variants={**definition_body()["variants"], "wordy": WORDY})
+    world.call(world.message(0))
+    world.provider.script = lambda _prompt: DOWN
+    since_s = world.clock.now().timestamp() - PROVIDER.give_up_after_s - 1
+    tired = world.message(1).model_copy(update={"waiting_since_s": since_s})
+
+    assert world.call(tired) is None
+
+    assert world.tasks.failed[0][1] == "ProviderUnavailableError"
+    assert "it is down" in world.tasks.failed[0][2]
+    assert stop_of(world) == "failed"
     assert len(world.bodies.responses(0, "terse", 0)) == 10
-    assert {row.failure_reason for row in world.bodies.responses(0, "wordy", 0)} == {"connection"}
 
 
 def test_single_failures_are_rows__and_no_failure_of_the_run() -> None:

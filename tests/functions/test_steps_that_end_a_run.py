@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from entities import definition_body
-from step_world import COST_USD, WORKSPACE, StepWorld, ok, refusal, rows
+from step_world import COST_USD, PROVIDER, WORKSPACE, StepWorld, ok, refusal, rows
 
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.contracts import object_keys
 from abtest.contracts.steps import FailedState, FinalState, WaveState
 from abtest.core.errors import BudgetExceededError, RunCancelledError, StoreUnavailableError
-from abtest.management.model import RunPhase, TestStatus
+from abtest.management.model import RunPhase, TestStatus, VariantEstimate
+from abtest.providers import calibration
 from abtest.runtime.steps.daily_analytics import DailyAnalyticsPorts, daily_analytics
 from abtest.runtime.steps.fail_run import FailRunPorts, fail_run
 from abtest.runtime.steps.finish_run import FinishRunPorts, finish_run
@@ -31,6 +33,7 @@ class EndingWorld(StepWorld):
         super().__init__(definition_body(budget={"cap_usd": str(CAP_USD)}, **changes), rows(40), batch_size=20)
         self.workspace_budget_usd = LIMIT_USD
         self.provider.script = self._answer
+        self.history = MemorySharedState()
 
     def _answer(self, prompt: str) -> Any:
         number = int(prompt.partition("Land")[2].rstrip("?"))
@@ -52,7 +55,7 @@ class EndingWorld(StepWorld):
         return state
 
     def finish(self, state: WaveState) -> FinalState:
-        return finish_run(state, FinishRunPorts(self.runs, self.budgets, self.objects, self.clock))
+        return finish_run(state, FinishRunPorts(self.runs, self.budgets, self.objects, self.clock, self.history))
 
     def fail(self, failure: dict[str, Any] | None = None) -> FinalState:
         state = FailedState(workspace=WORKSPACE, run_id=self.run.run_id, failure=failure)
@@ -100,6 +103,63 @@ def test_finished_run_has_its_verdict_and_files() -> None:
     assert report.lower().startswith("<!doctype html>")
     assert len(list(csv.reader(io.StringIO(world.artifact("samples.csv"))))) > 40
     assert world.tests.get(WORKSPACE, world.test.test_id).status is TestStatus.COMPLETED
+
+
+def with_an_estimate(world: EndingWorld) -> EndingWorld:
+    """Put an estimate into the world's test: 12 tokens in and nothing known of the answers."""
+    row = VariantEstimate(
+        variant="terse",
+        provider="local",
+        model="small",
+        calls=40,
+        input_tokens=800,
+        output_tokens_max=800,
+        cost_usd_max=Decimal("0.08"),
+        price_source="configured",
+        input_tokens_expected=80,
+        input_counted_by="tokenizer o200k_base as a stand-in",
+        input_error=0.65,
+        input_base="stand-in o200k_base",
+        input_base_tokens=80.0,
+    )
+    running = world.tests.get(WORKSPACE, world.test.test_id)
+    estimate = running.estimate.model_copy(update={"by_variant": (row,)})
+    world.tests._tests[WORKSPACE, running.test_id] = running.model_copy(update={"estimate": estimate})
+    return world
+
+
+def test_finished_run_tells_how_its_models_performed__against_the_estimate() -> None:
+    world = with_an_estimate(EndingWorld())
+    world.finish(world.judged())
+
+    analysis = json.loads(world.artifact("analysis.json"))
+    terse, wordy = analysis["performance"]
+    assert (terse["asked"], terse["outcomes"], terse["attempts"], terse["retries"]) == (40, {"answered": 40}, 40, 0)
+    assert (terse["tokens"]["input"], terse["tokens"]["output"], terse["latency_ms"]["n"]) == (40, 40, 40)
+    assert Decimal(terse["cost_usd_paid"]) == Decimal(terse["cost_usd_uncached"]) == 40 * COST_USD
+    # One token a call was used where two were expected.
+    assert terse["estimate"]["input_ratio"] == 0.5
+    assert terse["estimate"]["cost_of_max"] == pytest.approx(0.5)
+    assert wordy["estimate"] is None
+    assert "Calls, tokens and cost" in world.artifact("report.html")
+
+
+def test_finished_run_teaches_the_next_estimate() -> None:
+    world = with_an_estimate(EndingWorld())
+    world.finish(world.judged())
+
+    key = calibration.history_key(WORKSPACE, PROVIDER, "small")
+    past = calibration.recall(world.history, key, base="stand-in o200k_base", prompt="another")
+    assert past is not None
+    assert (past.runs, past.calls, past.input_ratio, past.output_tokens) == (1, 40, 0.5, 1.0)
+
+
+def test_run_ends_with_its_verdict__though_its_history_cannot_be_kept() -> None:
+    world = with_an_estimate(EndingWorld())
+    state = world.judged()
+    world.breaks_once(world.history, "change")
+
+    assert world.finish(state).status == "COMPLETED"
 
 
 def test_finishing_again_changes_nothing() -> None:

@@ -14,8 +14,17 @@ KEY, TABLE, INDEXES, BUCKET = "<Key.Arn>", "<Table.Arn>", "<Table.Arn>/index/*",
 MACHINE, CHILDREN = "<LifecycleMachine>", "<LifecycleMachine>/*"
 TASK_TOKENS = "task tokens"
 """On AWS the state machine and the children of its maps; the embedded AWS knows no resource for them."""
-QUEUES = ("<QueuesOpenaiChat.Arn>", "<QueuesReplay.Arn>")
-DEAD_LETTERS = ("<QueuesOpenaiChatDeadLetters.Arn>", "<QueuesReplayDeadLetters.Arn>")
+VENDORS = ("Anthropic", "Bedrock", "Gemini", "OpenaiChat", "OpenaiResponses", "Replay")
+QUEUES = tuple(f"<Queues{vendor}.Arn>" for vendor in VENDORS)
+DEAD_LETTERS = tuple(f"<Queues{vendor}DeadLetters.Arn>" for vendor in VENDORS)
+PROVIDER_SECRETS = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:abtest/{env}/providers/*"
+BEDROCK = "arn:<AWS::Partition>:bedrock:*"
+BEDROCK_MODELS = (
+    f"{BEDROCK}::foundation-model/*",
+    f"{BEDROCK}:<AWS::AccountId>:inference-profile/*",
+    f"{BEDROCK}:<AWS::AccountId>:application-inference-profile/*",
+)
+INVOKE_MODELS = {models: {"bedrock:InvokeModel"} for models in BEDROCK_MODELS}
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
 USE_KEY = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}
@@ -44,6 +53,12 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         BUCKET: {"s3:ListBucket"},
         folder("runs"): {"s3:GetObject"},
     },
+    "check_provider": {
+        KEY: USE_KEY,
+        TABLE: READ | WRITE,
+        PROVIDER_SECRETS: {"secretsmanager:GetSecretValue"},
+        **INVOKE_MODELS,
+    },
     "plan_run": {
         KEY: USE_KEY,
         TABLE: READ | WRITE,
@@ -60,9 +75,17 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         folder("runs"): {"s3:GetObject", "s3:PutObject"},
         **dict.fromkeys(QUEUES, CONSUME | {"sqs:SendMessage"}),
         TASK_TOKENS: {"states:SendTaskSuccess", "states:SendTaskFailure"},
-        "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:abtest/{env}/providers/*": {
-            "secretsmanager:GetSecretValue"
-        },
+        PROVIDER_SECRETS: {"secretsmanager:GetSecretValue"},
+        **INVOKE_MODELS,
+    },
+    "poll_batches": {
+        KEY: USE_KEY,
+        TABLE: READ | WRITE | {"dynamodb:BatchWriteItem"},
+        INDEXES: {"dynamodb:Query"},
+        BUCKET: {"s3:ListBucket"},
+        folder("ledger"): {"s3:GetObject", "s3:PutObject"},
+        **{queue: {"sqs:SendMessage"} for queue in QUEUES},
+        PROVIDER_SECRETS: {"secretsmanager:GetSecretValue"},
     },
     "judge_batch": {
         KEY: USE_KEY,
@@ -168,6 +191,10 @@ def test_the_schedule_may_only_invoke_the_daily_report(environment: Environment)
     }
 
 
+def test_the_schedule_of_the_poller_may_only_invoke_it(environment: Environment) -> None:
+    assert environment.rights("PollingRole") == {"<FunctionsPollBatchesFunction.Arn>": {"lambda:InvokeFunction"}}
+
+
 def test_no_action_has_a_wildcard__outside_the_key_policy(environment: Environment) -> None:
     for policy in environment.properties("AWS::IAM::Policy").values():
         for statement in policy["PolicyDocument"]["Statement"]:
@@ -179,9 +206,10 @@ def test_a_role_is_assumed_by_one_service_only(environment: Environment) -> None
         name: [s["Principal"] for s in role["AssumeRolePolicyDocument"]["Statement"]]
         for name, role in environment.properties("AWS::IAM::Role").items()
     }
-    assert len(services) == len(FUNCTIONS) + 2
+    assert len(services) == len(FUNCTIONS) + 3
     for name, principals in services.items():
-        expected = {"LifecycleRole": "states", "DailyRole": "scheduler"}.get(name, "lambda")
+        others = {"LifecycleRole": "states", "DailyRole": "scheduler", "PollingRole": "scheduler"}
+        expected = others.get(name, "lambda")
         assert principals == [{"Service": f"{expected}.amazonaws.com"}]
 
 
@@ -192,3 +220,10 @@ def test_the_key_trusts_logs_of_this_account_and_alarms_of_this_account_only(env
         ("logs.<AWS::Region>.<AWS::URLSuffix>", True),
         ("cloudwatch.amazonaws.com", True),
     ]
+
+
+@pytest.mark.parametrize("function", [spec.folder for spec in FUNCTIONS])
+def test_models_of_bedrock_are_asked_by_callers_only(environment: Environment, function: str) -> None:
+    rights = environment.rights(f"Functions{construct_name(function)}Role")
+    asked = {resource for resource, actions in rights.items() if any(a.startswith("bedrock:") for a in actions)}
+    assert asked == (set(BEDROCK_MODELS) if function in ("call_provider", "check_provider") else set())

@@ -8,6 +8,7 @@ import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from templates import Environment
 
+from abtest.providers.batches.polling import LEASE_S
 from abtest.runtime.settings import PREFIX, SETTINGS, CommonSettings
 from infra.constructs.function import construct_name
 from infra.errors import FunctionEnvironmentError
@@ -22,6 +23,10 @@ SPECS = {spec.folder: spec for spec in FUNCTIONS}
 
 def function(environment: Environment, folder: str) -> dict:
     return environment.properties("AWS::Lambda::Function")[f"Functions{construct_name(folder)}Function"]
+
+
+def schedule_of(environment: Environment, construct: str) -> dict:
+    return environment.properties("AWS::Scheduler::Schedule")[f"{construct}Schedule"]
 
 
 def test_each_folder_is_a_function() -> None:
@@ -73,17 +78,18 @@ def test_every_function_runs_where_its_layers_were_built_for(environment: Enviro
         assert layers == {"<LayersShared>", *(bundled if environment.config.bundle_dependencies else ())}
 
 
-@pytest.mark.parametrize("folder", ["api", "plan_analysis"])
+@pytest.mark.parametrize("folder", ["api", "plan_analysis", "check_provider"])
 def test_the_api_gives_up_before_its_gateway(environment: Environment, folder: str) -> None:
     assert function(environment, folder)["Timeout"] < 30
 
 
-def test_plans_go_to_the_function_with_the_statistics(environment: Environment) -> None:
+def test_plans_and_checks_go_to_functions_of_their_own(environment: Environment) -> None:
+    owners = {"/v1/analysis/power": "PlanAnalysis", "/v1/providers/{provider_id}/check": "CheckProvider"}
     integrations = environment.properties("AWS::ApiGatewayV2::Integration")
     for route in environment.properties("AWS::ApiGatewayV2::Route").values():
         (integration,) = (i for name, i in integrations.items() if f"<{name}>" in environment.text(route["Target"]))
-        planner = route["RouteKey"].endswith("/v1/analysis/power")
-        expected = "<FunctionsPlanAnalysisFunction.Arn>" if planner else "<FunctionsApiFunction.Arn>"
+        path = route["RouteKey"].partition(" ")[2].removeprefix("/service")
+        expected = f"<Functions{owners.get(path, 'Api')}Function.Arn>"
         assert environment.text(integration["IntegrationUri"]) == expected
 
 
@@ -95,6 +101,8 @@ def test_only_health_is_open(environment: Environment) -> None:
         "ANY /service/v1/{proxy+}": "AWS_IAM",
         "POST /v1/analysis/power": "JWT",
         "POST /service/v1/analysis/power": "AWS_IAM",
+        "POST /v1/providers/{provider_id}/check": "JWT",
+        "POST /service/v1/providers/{provider_id}/check": "AWS_IAM",
     }
     (authorizer,) = environment.properties("AWS::ApiGatewayV2::Authorizer").values()
     configuration = authorizer["JwtConfiguration"]
@@ -158,11 +166,20 @@ def test_the_state_machine_logs_failures_without_data_and_traces(environment: En
 
 
 def test_the_daily_report_has_somewhere_to_fail(environment: Environment) -> None:
-    (schedule,) = environment.properties("AWS::Scheduler::Schedule").values()
+    schedule = schedule_of(environment, "Daily")
     assert environment.text(schedule["Target"]["Arn"]) == "<FunctionsDailyAnalyticsFunction.Arn>"
     assert environment.text(schedule["Target"]["DeadLetterConfig"]["Arn"]) == "<DailyFailures.Arn>"
     dead_letters = function(environment, "daily_analytics")["DeadLetterConfig"]
     assert environment.text(dead_letters["TargetArn"]) == "<DailyFailures.Arn>"
+
+
+def test_jobs_at_batch_interfaces_are_looked_after_each_minute(environment: Environment) -> None:
+    schedule = schedule_of(environment, "Polling")
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert environment.text(schedule["Target"]["Arn"]) == "<FunctionsPollBatchesFunction.Arn>"
+    # The next minute does what a failed one left.
+    assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+    assert function(environment, "poll_batches")["Timeout"] < LEASE_S
 
 
 class _Settings(CommonSettings):

@@ -10,6 +10,8 @@ from templates import Environment, listed
 from abtest.adapters.dynamodb import keys, ledger
 from infra.config import ENVIRONMENTS
 from infra.constructs.bodies import EXPIRING_FOLDERS
+from infra.functions import FUNCTIONS
+from infra.paths import vendors
 
 pytestmark = pytest.mark.synth
 
@@ -86,13 +88,14 @@ def test_buckets_queues_and_topic_refuse_plain_http(environment: Environment) ->
 
 def test_queues_and_topic_are_encrypted_with_the_key(environment: Environment) -> None:
     stores = environment.properties("AWS::SQS::Queue") | environment.properties("AWS::SNS::Topic")
-    assert len(stores) == 6
+    # A queue and a dead-letter queue for each vendor, the failures of the daily report, the topic of the alarms.
+    assert len(stores) == 2 * len(vendors()) + 2
     assert {environment.text(store["KmsMasterKeyId"]) for store in stores.values()} == {KEY}
 
 
 def test_every_log_is_encrypted_and_ends(environment: Environment) -> None:
     logs = environment.properties("AWS::Logs::LogGroup")
-    assert len(logs) == 12
+    assert len(logs) == len(FUNCTIONS) + 2
     for log in logs.values():
         assert environment.text(log["KmsKeyId"]) == KEY
         assert log["RetentionInDays"] == environment.config.log_retention_days

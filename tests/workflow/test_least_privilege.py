@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from harness.batch_server import batch_server
 from harness.platform import REPOSITORY, MockProvider, Platform, definition, free_port, mock_provider, samples
 
 from abtest_cli.local.options import LocalOptions
@@ -91,3 +92,33 @@ def test_roles__suffice_for_looks_and_for_a_plan_from_a_run(guarded: Platform, p
     # The function has read the run: all of its pairs differ, which is what cannot be planned with.
     assert answer.status_code == 422, answer.text
     assert [(e["path"], e["found"]) for e in answer.json()["errors"]] == [("discordance", "1")]
+
+
+def test_roles__suffice_for_a_check_with_a_key(guarded: Platform, provider: MockProvider) -> None:
+    provider.behave()
+    checked = guarded.call("POST", "/v1/providers/mock/check", json={"model": "echo-1"})
+    assert (checked["ok"], checked["cost_usd"] is not None) == (True, True), checked
+    assert guarded.call("GET", "/v1/providers/mock/health", params={"model": "echo-1"})["answered"] >= 1
+
+
+def test_roles__suffice_for_batch_mode_and_its_long_answers(guarded: Platform) -> None:
+    with batch_server() as server:
+        server.lengthen = 350_000
+        secret = "abtest/local/providers/batches"
+        guarded.aws("secretsmanager").create_secret(Name=secret, SecretString="a-key")
+        body = {"vendor": "openai_chat", "base_url": server.base_url("openai_chat"), "secret_name": secret}
+        guarded.call("PUT", "/v1/providers/batches", json=body)
+        plan = definition(guarded.dataset(samples(4, "iam-batch")))
+        for variant in plan["variants"].values():
+            variant.update(provider="batches", mode="batch")
+        run = guarded.start(plan)
+        deadline = time.monotonic() + 30
+        while len(server.jobs) < 2:
+            assert time.monotonic() < deadline, guarded.run(run["run_id"])
+            time.sleep(0.2)
+        server.finish()
+        name = json.loads(guarded.stack.outputs["FunctionNames"])["poll_batches"]
+        answer = guarded.aws("lambda").invoke(FunctionName=name, Payload=b'{"all": true}')
+
+        assert json.loads(answer["Payload"].read())["answered"] == 8
+        assert guarded.wait(run["run_id"])["status"] == "COMPLETED"

@@ -98,7 +98,8 @@ def run_test(client: ApiClient, prepared: PreparedTest, wishes: Wishes, out: Con
         typer.Exit: the person stopped watching; the run goes on.
     """
     from abtest_cli import running
-    from abtest_cli.output import print_estimate, print_warnings
+    from abtest_cli.estimate_table import print_estimate
+    from abtest_cli.output import print_warnings
 
     if prepared.samples is not None:
         out.print(f"{prepared.name}: {prepared.samples:,} samples, everything checks out.", markup=False)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from abtest.management.dataset_service import DatasetService
 from abtest.management.model import Dataset, DatasetKind
 from abtest.runtime.access import Role
+from abtest.runtime.catalogue import Tokenizers
 from routes._request import caller, parsed_body, ports
 
 router = Router()
@@ -27,7 +28,7 @@ class NewDataset(BaseModel):
 
 
 def _service() -> DatasetService:
-    return DatasetService(ports().datasets, ports().objects, ports().clock)
+    return DatasetService(ports().datasets, ports().objects, ports().clock, Tokenizers())
 
 
 def _shown(dataset: Dataset) -> dict[str, Any]:

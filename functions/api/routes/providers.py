@@ -7,9 +7,10 @@ from typing import Any
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from abtest.core.errors import InputIssue, InvalidInputError
-from abtest.providers import registry
-from abtest.providers.model import REPLAY_PROVIDER, ModelProvider
+from abtest.providers.capabilities import check_registration
+from abtest.providers.registration import ModelProvider
 from abtest.runtime.access import Role
+from abtest.runtime.provider_health import MODEL_LENGTH, health_of
 from routes._request import caller, json_body, ports
 
 router = Router()
@@ -32,22 +33,23 @@ def get_provider(provider_id: str) -> dict[str, Any]:
 @router.put("/providers/<provider_id>")
 def put_provider(provider_id: str) -> dict[str, Any]:
     """Register a provider, or change its registration."""
-    from abtest.adapters.http import check_base_url
+    from abtest.adapters.addresses import check_base_url
 
     who = caller(router, Role.ADMIN)
     provider = ModelProvider.model_validate({**json_body(router), "id": provider_id})
-    _check(provider)
+    check_registration(provider)
     if provider.base_url is not None:
         check_base_url(provider.base_url, allow_private=ports().settings.allow_private_base_urls)
     ports().providers.put(who.workspace, provider)
     return provider.model_dump(mode="json")
 
 
-def _check(provider: ModelProvider) -> None:
-    if provider.id == REPLAY_PROVIDER.id:
-        issue = InputIssue("id", "the name is taken: it serves recorded answers", provider.id, "another name")
-        raise InvalidInputError("The provider cannot be registered.", [issue])
-    if provider.vendor not in registry.vendor_names():
-        known = ", ".join(registry.vendor_names())
-        issue = InputIssue("vendor", "no such vendor", provider.vendor, known)
-        raise InvalidInputError("The provider cannot be registered.", [issue])
+@router.get("/providers/<provider_id>/health")
+def provider_health(provider_id: str) -> dict[str, Any]:
+    """Return how a provider's model does: rates, latencies, the last failure, the circuit."""
+    who = caller(router, Role.VIEWER)
+    model = (router.current_event.query_string_parameters or {}).get("model") or ""
+    if not 1 <= len(model) <= MODEL_LENGTH:
+        issue = InputIssue("model", "which model? Health is kept for each", None, f"1 to {MODEL_LENGTH} characters")
+        raise InvalidInputError("The query does not fit.", [issue])
+    return health_of(who.workspace, provider_id, model, ports()).model_dump(mode="json")

@@ -37,6 +37,7 @@ def shown(run: Run, progress: Progress | None = None, spending: Spending | None 
             },
             "verdicts": {"done": progress.verdicts_done, "total": run.verdicts_total},
         },
+        "waiting": [one.model_dump(mode="json") for one in progress.waiting] if run.finished_at is None else [],
     }
 
 

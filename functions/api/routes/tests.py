@@ -11,7 +11,7 @@ from abtest.analytics.power.detectable import detectable_effect_binary
 from abtest.management.model import Test
 from abtest.management.service import TestOrchestrator
 from abtest.runtime.access import Role
-from abtest.runtime.catalogue import JudgeRegistry, price_book
+from abtest.runtime.catalogue import JudgeRegistry, ModelHistory, Tokenizers, price_book
 from routes._request import caller, json_body, page_of, ports
 from routes.runs import shown as shown_run
 
@@ -29,8 +29,11 @@ def orchestrator() -> TestOrchestrator:
         judges=JudgeRegistry(),
         workflow=wired.workflow,
         price_book=price_book(wired.clock.now),
+        counter=Tokenizers(),
+        history=lambda workspace: ModelHistory(wired.model_history, workspace),
         detectable_effect=lambda n, alpha: detectable_effect_binary(n, alpha=alpha),
         clock=wired.clock,
+        workers=wired.settings.worker_max_concurrency,
     )
 
 

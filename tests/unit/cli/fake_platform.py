@@ -59,6 +59,8 @@ class FakePlatform:
     next_token: str = "token-2"
     cost_usd_max: str | None = "0"
     analysis: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    health: dict[str, dict[str, Any]] = field(default_factory=dict)
     interrupt_on_look: bool = False
     requests: list[httpx.Request] = field(default_factory=list)
     definition: dict[str, Any] | None = None
@@ -108,6 +110,10 @@ class FakePlatform:
             return httpx.Response(200, json={"artifacts": {n: {"url": f"{BUCKET}/{n}?sig=1"} for n in names}})
         if (method, path) == ("GET", "/v1/providers"):
             return httpx.Response(200, json={"items": [{"id": "replay", "vendor": "replay", "prices": {}}]})
+        if method == "POST" and path.startswith("/v1/providers/") and path.endswith("/check"):
+            return httpx.Response(200, json=self.checks[json.loads(request.content)["model"]])
+        if method == "GET" and "/health?" in path:
+            return httpx.Response(200, json=self.health[request.url.params["model"]])
         if method == "PUT" and path.startswith("/v1/providers/"):
             return httpx.Response(200, json=json.loads(request.content))
         if (method, path) == ("GET", "/v1/judges"):

@@ -59,6 +59,19 @@ def test_failed_answers_are_counted__provider_in_trouble() -> None:
     assert lines == ["generate: 4 of 4, 3 failed"]
 
 
+def test_what_a_run_waits_for_is_told_once__until_it_changes() -> None:
+    lines: list[str] = []
+    view = PlainProgress(lines.append, Clock())
+    down = {"provider": "acme", "model": "m1", "why": "circuit_open", "batches": 2, "detail": "HTTP 500"}
+    busy = {"provider": "acme", "model": "m1", "why": "rate_limit", "batches": 1, "detail": ""}
+    for waiting in ([down], [{**down, "batches": 3}], [busy], []):
+        view.update({**run_item("RUNNING", "generating", 0, 0), "waiting": waiting})
+    assert lines == [
+        "waiting for acme, which is down (m1, 2 batches; last: HTTP 500)",
+        "waiting for the rate limit registered for acme (m1, 1 batch)",
+    ]
+
+
 def test_nothing_is_drawn_over__output_is_a_file() -> None:
     file = io.StringIO()
     with progress_view(Console(file=file)) as view:

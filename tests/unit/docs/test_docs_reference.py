@@ -22,7 +22,7 @@ from abtest.core import registry
 from abtest.core.errors import AbTestError
 from abtest.evaluation.registry import judge_types, load_judge
 from abtest.management.lifecycle import TRANSITIONS
-from abtest.providers.model import ModelProvider
+from abtest.providers.registration import ModelProvider
 from abtest.providers.registry import vendor_names
 from abtest.runtime import http_errors
 from abtest.runtime.settings import PREFIX, SETTINGS
@@ -33,6 +33,7 @@ FIELDS: list[tuple[str, str, type[BaseModel]]] = [
     ("test-definition.md", "Dataset", definition.DatasetReference),
     ("test-definition.md", "Variant", definition.Variant),
     ("test-definition.md", "Prompt", definition.Prompt),
+    ("test-definition.md", "Message", definition.PromptMessage),
     ("test-definition.md", "Parameters", definition.Parameters),
     ("test-definition.md", "Judge", definition.JudgeConfiguration),
     ("test-definition.md", "Design", definition.Design),
@@ -128,7 +129,8 @@ def routes() -> dict[str, tuple[str, int]]:
     """Route to the least role and the status of success, as the source says."""
     found = {}
     functions = ROOT / "functions"
-    for file in (*sorted((functions / "api/routes").glob("[a-z]*.py")), functions / "plan_analysis/handler.py"):
+    alone = [functions / folder / "handler.py" for folder in ("plan_analysis", "check_provider")]
+    for file in (*sorted((functions / "api/routes").glob("[a-z]*.py")), *alone):
         for function in ast.parse(file.read_text(encoding="utf-8")).body:
             if not isinstance(function, ast.FunctionDef):
                 continue
@@ -325,7 +327,7 @@ def test_payloads_and_errors_of_states__exist() -> None:
 
 def test_numbers_told__are_those_of_the_code() -> None:
     from abtest.adapters.dynamodb import ledger, runs
-    from abtest.management import dataset_service, datasets, estimate, validation
+    from abtest.management import dataset_service, datasets, duration, validation
     from abtest.providers.model import BatchSettings, RetryPolicy
 
     concepts, providers, api = (read(DOCS / f"{name}.md") for name in ("concepts", "providers", "api"))
@@ -344,5 +346,4 @@ def test_numbers_told__are_those_of_the_code() -> None:
         assert f"{number:,}" in definition_page, number
     order = read(DOCS / "decisions/0004-spending-is-written-before-the-answer.md")
     assert f"{1000 * batch.flush_interval_s:g} ms or {batch.flush_size}" in order
-    assert f"assumes {estimate.ASSUMED_LATENCY_S:g} s a call" in read(DOCS / "performance.md")
-    assert f"characters divided by {['', '', 'two', 'three', 'four'][estimate.CHARACTERS_PER_TOKEN]}" in concepts
+    assert f"assumes {duration.ASSUMED_LATENCY_S:g} s a call" in read(DOCS / "performance.md")

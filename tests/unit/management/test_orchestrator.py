@@ -23,6 +23,7 @@ from abtest.adapters.memory.datasets import MemoryDatasetStore
 from abtest.adapters.memory.objects import MemoryObjectStore
 from abtest.adapters.memory.providers import MemoryProviderStore
 from abtest.adapters.memory.runs import MemoryRunStore
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.adapters.memory.tests import MemoryTestStore
 from abtest.contracts import object_keys
 from abtest.core.errors import (
@@ -36,8 +37,8 @@ from abtest.core.errors import (
 from abtest.management.dataset_service import MAX_UPLOAD_BYTES, DatasetService
 from abtest.management.model import RunPhase, Test, TestStatus
 from abtest.management.service import TestOrchestrator
-from abtest.providers.model import ModelPrice, ModelProvider
-from abtest.runtime.catalogue import JudgeRegistry, price_book
+from abtest.providers.registration import ModelPrice, ModelProvider
+from abtest.runtime.catalogue import JudgeRegistry, ModelHistory, Tokenizers, price_book
 
 WORKSPACE = "team"
 PRICE = ModelPrice(input_usd_per_million=Decimal(1), output_usd_per_million=Decimal(2))
@@ -52,6 +53,7 @@ class World:
     providers: MemoryProviderStore = field(default_factory=MemoryProviderStore)
     workflow: RecordedWorkflow = field(default_factory=RecordedWorkflow)
     clock: FixedClock = field(default_factory=FixedClock)
+    history: MemorySharedState = field(default_factory=MemorySharedState)
 
     def __post_init__(self) -> None:
         self.runs = MemoryRunStore(self.tests)
@@ -67,6 +69,8 @@ class World:
             judges=JudgeRegistry(),
             workflow=self.workflow,
             price_book=price_book(self.clock.now),
+            counter=Tokenizers(),
+            history=lambda workspace: ModelHistory(self.history, workspace),
             detectable_effect=lambda n, alpha: 2.8 / n**0.5 if alpha == 0.05 else None,
             clock=self.clock,
         )

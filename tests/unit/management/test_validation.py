@@ -11,7 +11,6 @@ from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.management.validation import (
     MAX_DEFINITION_BYTES,
     check_against_dataset,
-    check_providers,
     parse_definition,
 )
 from abtest.runtime.catalogue import JudgeRegistry
@@ -243,22 +242,6 @@ def test_missing_references_are_told__where_the_judge_needs_them(judge: dict[str
     assert [issue.path for issue in issues] == (["judges.correct"] if needed else [])
     if needed:
         assert "12 of 100 samples lack" in issues[0].message
-
-
-def test_unknown_provider_is_told__with_the_nearest_name() -> None:
-    issues = check_providers(a_definition(), {"locale": "openai_chat", "replay": "replay"})
-
-    assert issues[0] == InputIssue(
-        "variants.terse.provider",
-        "no such provider is registered; did you mean 'locale'?",
-        "local",
-        "locale, replay",
-    )
-    assert [issue.path for issue in issues] == ["variants.terse.provider", "variants.wordy.provider"]
-
-
-def test_registered_providers_are_fine() -> None:
-    assert check_providers(a_definition(), {"local": "openai_chat"}) == []
 
 
 def test_few_samples_are_warned_of__and_clusters_count_as_samples() -> None:

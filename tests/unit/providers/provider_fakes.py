@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.core.clock import SystemClock
 from abtest.core.errors import StoreError
+from abtest.core.ids import new_id
 from abtest.providers.model import (
     BatchResult,
     BatchSettings,
@@ -22,12 +24,11 @@ from abtest.providers.model import (
     HttpReply,
     HttpRequest,
     LedgerEntry,
-    ModelPrice,
-    ModelProvider,
     ModelRequest,
     RetryPolicy,
 )
 from abtest.providers.ports import BatchPorts
+from abtest.providers.registration import ModelPrice, ModelProvider
 from abtest.providers.registry import codec_of
 from abtest.providers.service import Batch, answer_batch
 
@@ -190,6 +191,7 @@ class World:
     ledger: DictLedger = field(default_factory=DictLedger)
     record: RunRecord = field(default_factory=RunRecord)
     remaining_s: Callable[[], float] = lambda: 600.0
+    shared: MemorySharedState = field(default_factory=MemorySharedState)
     progress: list[tuple[int, int, int, Decimal]] = field(default_factory=list)
 
     def answer(self, asked: Sequence[ModelRequest], provider: ModelProvider = PROVIDER, **settings: Any) -> BatchResult:
@@ -213,5 +215,7 @@ class World:
             clock=SystemClock(),
             remaining_s=lambda: self.remaining_s(),
             jitter=lambda: 0.5,
+            shared=self.shared,
+            owner=new_id("worker"),
             on_progress=lambda *counts: self.progress.append(counts),
         )

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from abtest.contracts.definition import Parameters
 from abtest.core.errors import ProviderConfigurationError
-from abtest.providers.model import REPLAY_PROVIDER, ModelPrice, ModelProvider
 from abtest.providers.ports import HttpCodec, RecordedCodec
+from abtest.providers.registration import REPLAY_PROVIDER, ModelPrice, ModelProvider
 from abtest.providers.registry import codec_of, vendor_names
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from abtest.providers.model import CallFailure, RetryPolicy
 from abtest.providers.retry import (
     NEVER_RETRIED,
+    THROTTLED,
     GiveUp,
     Retry,
     classify_status,
@@ -32,6 +33,11 @@ LIMITED = CallFailure(failure_reason="rate_limited", retryable=True, status=429)
         ({"retry-after-ms": "250"}, 0.25),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"x-amz-retry-after": "1500"}, 1.5),
+        ({"x-amz-retry-after": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after-ms": "250", "x-amz-retry-after": "1500"}, 0.25),
+        ({"x-amz-retry-after": "-1", "retry-after": "9"}, 9.0),
+        ({"x-amz-retry-after": "soon"}, None),
         ({"retry-after": "2"}, 2.0),
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after": "0"}, 0.0),
@@ -50,9 +56,10 @@ def test_hints_are_read__every_form(headers: dict[str, str], expected_s: float |
     assert parse_retry_after_s(headers, NOW) == expected_s
 
 
-@given(st.text(max_size=40), st.text(max_size=40))
-def test_hints_never_raise__any_text(milliseconds: str, seconds: str):
-    hint_s = parse_retry_after_s({"retry-after-ms": milliseconds, "retry-after": seconds}, NOW)
+@given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
+def test_hints_never_raise__any_text(milliseconds: str, amazon: str, seconds: str):
+    headers = {"retry-after-ms": milliseconds, "x-amz-retry-after": amazon, "retry-after": seconds}
+    hint_s = parse_retry_after_s(headers, NOW)
     assert hint_s is None or hint_s >= 0
 
 
@@ -97,7 +104,7 @@ def test_waits_double_and_are_spread__no_hint(attempt: int, jitter: float, after
 
 
 def test_waits_are_capped__many_attempts():
-    assert decide(LIMITED, 9, 0.0, RetryPolicy(max_attempts=20), 1.0) == Retry(8.0)
+    assert decide(LIMITED, 9, 0.0, RetryPolicy(max_throttled=20), 1.0) == Retry(8.0)
 
 
 @pytest.mark.parametrize(("hint_s", "expected"), [(0.0, Retry(0.0)), (10.0, Retry(10.0)), (120.0, Retry(120.0))])
@@ -111,8 +118,14 @@ def test_a_long_hint_means_do_not_retry__over_two_minutes():
 
 
 def test_attempts_are_counted__fourth_failed():
-    assert isinstance(decide(LIMITED, 3, 0.0, POLICY, 0.0), Retry)
-    assert isinstance(decide(LIMITED, 4, 0.0, POLICY, 0.0), GiveUp)
+    failed = CallFailure(failure_reason="server_error", retryable=True)
+    assert isinstance(decide(failed, 3, 0.0, POLICY, 0.0), Retry)
+    assert isinstance(decide(failed, 4, 0.0, POLICY, 0.0), GiveUp)
+
+
+def test_refusals_for_the_moment_are_counted_apart__sixth_refusal():
+    assert isinstance(decide(LIMITED, 5, 0.0, POLICY, 0.0), Retry)
+    assert isinstance(decide(LIMITED, 6, 0.0, POLICY, 0.0), GiveUp)
 
 
 def test_a_call_does_not_last_for_ever__slow_attempts():
@@ -127,17 +140,19 @@ def test_a_call_does_not_last_for_ever__slow_attempts():
         (400, "bad_request", False),
         (401, "auth", False),
         (402, "quota", False),
-        (403, "auth", False),
+        (403, "permission", False),
         (404, "not_found", False),
         (408, "timeout", True),
         (409, "server_error", True),
+        (410, "model_retired", False),
         (413, "bad_request", False),
         (418, "bad_request", False),
         (422, "bad_request", False),
         (429, "rate_limited", True),
         (500, "server_error", True),
-        (503, "server_error", True),
-        (529, "server_error", True),
+        (502, "server_error", True),
+        (503, "overloaded", True),
+        (529, "overloaded", True),
     ],
 )
 def test_statuses_are_classified__each_kind(status: int, reason: str, retryable: bool):
@@ -167,7 +182,7 @@ def test_no_decision_breaks_a_limit__anything(
         return
     assert retryable
     assert reason not in NEVER_RETRIED
-    assert attempt < POLICY.max_attempts
+    assert attempt < (POLICY.max_throttled if reason in THROTTLED else POLICY.max_attempts)
     assert elapsed_s + decision.after_s <= POLICY.longest_call_s
     if hint_s is None:
         assert 0 <= decision.after_s <= POLICY.cap_s

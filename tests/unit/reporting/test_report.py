@@ -88,12 +88,13 @@ def test_report_says_the_verdict_first__then_what_it_rests_on() -> None:
         "of a cap of $0.50",
         "Difference from terse",
         "Variants",
+        "Calls, tokens and cost",
         "Tests",
         "Samples side by side",
         "Methods",
         "Exact McNemar test",
         "ab" * 32,
-        "configured",
+        "Prices configured",
         "abtest 0.1.0",
     ]
     places = [text.index(words) for words in order]

@@ -4,40 +4,54 @@ httpx's own pool costs time quadratic in its connections, so a hundred calls in 
 aiohttp they cost a third of a millisecond each. Addresses are checked twice: when a base URL is registered, and again
 whenever a connection is made, because a name may resolve differently by then.
 
-Depends on: httpx, httpx-aiohttp, aiohttp. Used by: `functions/call_provider`; the API checks base URLs with it.
+Depends on: httpx, httpx-aiohttp, aiohttp, `abtest.adapters` (addresses, bodies, http_failures, signing).
+Used by: wiring.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from types import TracebackType
-from typing import Self
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from abtest import __version__
-from abtest.core.errors import InputIssue, InvalidInputError
+from abtest.adapters.addresses import FORBIDDEN, is_forbidden, is_forbidden_literal
+from abtest.adapters.bodies import ACCEPTED_ENCODINGS, BodyEncodingError, BodyTooLargeError, read_body
+from abtest.adapters.http_failures import ForbiddenAddressError, classified, invalid_url, timed_out
+from abtest.contracts.records import FailureReason
 from abtest.providers.model import CallFailure, HttpReply, HttpRequest
 
+if TYPE_CHECKING:
+    from abtest.adapters.signing import AwsSigner
+
 LONGEST_BODY_BYTES = 8 * 1024 * 1024
-_CONNECT_TIMEOUT_S = 10.0
 # Shorter than the idle limits of common load balancers (60 s), which else close a connection as it is used again.
 _KEEP_ALIVE_S = 20.0
-_HEADERS = {"user-agent": f"abtest/{__version__}", "accept-encoding": "gzip, deflate"}
-_TRANSLATORS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-_FORBIDDEN = "resolves to a private, loopback, link-local or reserved address, which providers may not have here"
+_HEADERS = {"user-agent": f"abtest/{__version__}", "accept-encoding": ACCEPTED_ENCODINGS}
 
-Resolve = Callable[[str, int], Iterable[str]]
-"""Returns the addresses of a host name and a port; raises OSError when it has none."""
+
+@dataclass(frozen=True, slots=True)
+class PhaseLimits:
+    """Longest time of the phases before an answer; each call's own limit holds for its whole exchange.
+
+    Args:
+        connect_s: making one connection: TCP and TLS.
+        pool_s: having a connection: waiting for a free one, looking the name up, making one.
+    """
+
+    connect_s: float = 10.0
+    pool_s: float = 30.0
 
 
 @cache
@@ -54,11 +68,25 @@ class HttpxTransport:
     Args:
         max_connections: most connections at the same time; at least the calls in flight.
         allow_private: whether a provider may live on a private or loopback address.
+        limits: longest time of single phases.
+        signer: signs requests to AWS; None makes one when it is needed.
+        longest_body_bytes: a longer answer is not read to its end.
     """
 
-    def __init__(self, max_connections: int, *, allow_private: bool) -> None:
+    def __init__(
+        self,
+        max_connections: int,
+        *,
+        allow_private: bool,
+        limits: PhaseLimits | None = None,
+        signer: AwsSigner | None = None,
+        longest_body_bytes: int = LONGEST_BODY_BYTES,
+    ) -> None:
         self._max_connections = max_connections
         self._allow_private = allow_private
+        self._limits = limits or PhaseLimits()
+        self._signer = signer
+        self._longest_body_bytes = longest_body_bytes
         self._transport: httpx.AsyncBaseTransport | None = None
 
     async def __aenter__(self) -> Self:
@@ -77,75 +105,163 @@ class HttpxTransport:
         """Return the reply, or why there is none.
 
         Args:
-            request: sent as it is; redirects are not followed.
+            request: sent as it is, signed where it asks for that; redirects are not followed.
             timeout_s: for the whole exchange, from connecting to the last byte.
         """
         if self._transport is None:
             raise RuntimeError("HttpxTransport is used outside of its `async with` block")
-        if not all(value.isascii() and value.isprintable() for value in request.headers.values()):
-            return CallFailure(
-                failure_reason="auth",
-                retryable=False,
-                detail="nothing was sent: the key holds characters that an HTTP header cannot",
-            )
+        exchange = _Exchange(self._transport, self._limits, timeout_s, self._longest_body_bytes)
         try:
-            url = _parsed(request.url)
-            if url.scheme not in ("http", "https") or not url.host:
-                return _invalid_url()
-            if not self._allow_private and _is_forbidden_literal(url.host):
-                return _forbidden()
             async with asyncio.timeout(timeout_s):
-                return await _exchange(self._transport, request, timeout_s)
+                signed = await self._signed(request)
+                return signed if isinstance(signed, CallFailure) else await exchange.run(signed)
         except TimeoutError:
-            return _timed_out(f"no answer within {timeout_s:g} s")
+            return exchange.timed_out()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-            return _classified(error)
+            return classified(error)
+
+    async def _signed(self, request: HttpRequest) -> HttpRequest | CallFailure:
+        if request.signing is not None:
+            if self._signer is None:
+                # botocore is large, and most workers sign nothing.
+                from abtest.adapters.signing import AwsSigner
+
+                self._signer = AwsSigner()
+            signed = await self._signer.signed(request, request.signing)
+            if isinstance(signed, CallFailure):
+                return signed
+            request = signed
+        if all(value.isascii() and value.isprintable() for value in request.headers.values()):
+            return request
+        detail = "nothing was sent: the key holds characters that an HTTP header cannot"
+        return CallFailure(failure_reason="auth", retryable=False, detail=detail)
 
     def _session(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
         resolver = aiohttp.ThreadedResolver()
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=self._max_connections,
             keepalive_timeout=_KEEP_ALIVE_S,
             ssl=context,
             resolver=resolver if self._allow_private else _PublicResolver(resolver),
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            middlewares=(_as_written if self._allow_private else _as_written_to_public_hosts,),
+        )
 
 
-async def _exchange(
-    transport: httpx.AsyncBaseTransport, request: HttpRequest, timeout_s: float
-) -> HttpReply | CallFailure:
-    # Straight to the transport: what httpx's client adds (cookies, redirects, sign-in flows, defaults from the
-    # environment) is not wanted here, and takes as long as the exchange itself.
-    timeout = {"connect": min(timeout_s, _CONNECT_TIMEOUT_S), "read": timeout_s, "pool": timeout_s}
-    sent = httpx.Request(
-        request.method,
-        _parsed(request.url),
-        headers={**_HEADERS, **request.headers},
-        content=request.body,
-        extensions={"timeout": timeout},
-    )
-    response = await transport.handle_async_request(sent)
+class _Exchange:
+    """One request and its reply; knows how far it got."""
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, limits: PhaseLimits, timeout_s: float, longest_body_bytes: int
+    ) -> None:
+        self._transport, self._limits, self._timeout_s = transport, limits, timeout_s
+        self._longest_body_bytes = longest_body_bytes
+        self._status: int | None = None
+
+    async def run(self, request: HttpRequest) -> HttpReply | CallFailure:
+        """Return the reply, or why its body is none."""
+        url = _parsed(request.url)
+        if url.scheme not in ("http", "https") or not url.host:
+            return invalid_url()
+        _URL_AS_WRITTEN.set(request.url)
+        # Straight to the transport: what httpx's client adds (cookies, redirects, sign-in flows, defaults from the
+        # environment) is not wanted here, and takes as long as the exchange itself.
+        sent = httpx.Request(
+            request.method,
+            url,
+            headers={**_HEADERS, **request.headers},
+            content=request.body,
+            extensions={"timeout": self._phases()},
+        )
+        response = await self._transport.handle_async_request(sent)
+        self._status = response.status_code
+        try:
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+            body = await _body(response, self._longest_body_bytes)
+        finally:
+            await response.aclose()
+        return body if isinstance(body, CallFailure) else HttpReply(status=self._status, headers=headers, body=body)
+
+    def timed_out(self) -> CallFailure:
+        """Return the failure of an exchange whose time is over."""
+        what = "no answer" if self._status is None else f"HTTP {self._status}, and not the whole answer,"
+        return timed_out(f"{what} within {self._timeout_s:g} s", self._status)
+
+    def _phases(self) -> dict[str, float]:
+        whole_s = self._timeout_s
+        connect_s, pool_s = min(whole_s, self._limits.connect_s), min(whole_s, self._limits.pool_s)
+        return {"connect": connect_s, "read": whole_s, "pool": pool_s}
+
+
+async def _body(response: httpx.Response, longest_bytes: int) -> bytes | CallFailure:
+    status = response.status_code
+    # Of an error the status tells enough, whatever its body is.
+    is_error = status >= 300
     try:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.aiter_bytes():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LONGEST_BODY_BYTES:
-                return _too_long(response.status_code)
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
-        return HttpReply(status=response.status_code, headers=headers, body=b"".join(chunks))
-    finally:
-        await response.aclose()
+        announced = response.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > longest_bytes:
+            raise BodyTooLargeError
+        encoding = response.headers.get("content-encoding", "")
+        return await read_body(response.aiter_raw(), encoding, longest_bytes)
+    except BodyTooLargeError:
+        detail = f"the body is longer than {longest_bytes // 1024**2} MB"
+        return b"" if is_error else _useless("too_large", status, detail)
+    except BodyEncodingError as error:
+        detail = f"the body is compressed, and {error}"
+        return b"" if is_error else _useless("malformed", status, detail)
+
+
+def _useless(reason: FailureReason, status: int, detail: str) -> CallFailure:
+    # Not retried: a reply with status 200 may have been paid for.
+    return CallFailure(failure_reason=reason, retryable=False, status=status, detail=f"HTTP {status}, {detail}")
 
 
 _parsed = lru_cache(maxsize=64)(httpx.URL)
 """Parsed URLs; a worker sees a few addresses, ever again."""
 
+_URL_AS_WRITTEN: ContextVar[str] = ContextVar("url_as_written")
+"""The URL of the call that the present task makes."""
 
-class _ForbiddenAddressError(OSError):
-    """A host name resolves to an address that providers may not have."""
+
+@lru_cache(maxsize=64)
+def _unchanged(url: str) -> URL:
+    return URL(str(httpx.URL(url)), encoded=True)
+
+
+async def _as_written(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request with the path as its codec wrote it.
+
+    aiohttp would undo escapes that it thinks needless, such as `%3A`; but a path is signed as it was written.
+    """
+    request.url = _unchanged(_URL_AS_WRITTEN.get())
+    return await send(request)
+
+
+async def _as_written_to_public_hosts(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Do so, and refuse addresses in place of names: no resolver ever sees them."""
+    if is_forbidden_literal(_unchanged(_URL_AS_WRITTEN.get()).raw_host or ""):
+        raise ForbiddenAddressError(FORBIDDEN)
+    return await _as_written(request, send)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Never reuses a connection on which something came that nobody had asked for.
+
+    The next call would take it for its answer: aiohttp only looks whether an idle connection is still open.
+    """
+
+    async def _get(self, *arguments: Any, **named: Any) -> aiohttp.connector.Connection | None:
+        while (connection := await super()._get(*arguments, **named)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class _PublicResolver(AbstractResolver):
@@ -158,138 +274,9 @@ class _PublicResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         results = await self._inner.resolve(host, port, family)
-        if any(_is_forbidden(result["host"]) for result in results):
-            raise _ForbiddenAddressError(_FORBIDDEN)
+        if any(is_forbidden(result["host"]) for result in results):
+            raise ForbiddenAddressError(FORBIDDEN)
         return results
 
     async def close(self) -> None:
         await self._inner.close()
-
-
-def check_base_url(url: str, *, allow_private: bool, resolve: Resolve | None = None) -> None:
-    """Return when a provider may live at a base URL.
-
-    Args:
-        url: as the person wrote it.
-        allow_private: whether private and loopback addresses, and plain http, are allowed; only locally.
-        resolve: looks a name up; the system's resolver if None.
-
-    Raises:
-        InvalidInputError: it may not; the one issue says why and what is allowed.
-    """
-    issue = _shape_issue(url)
-    if issue is None and not allow_private:
-        issue = _address_issue(urlsplit(url), resolve or _system_resolve)
-    if issue is not None:
-        raise InvalidInputError(issue.sentence(), [issue])
-
-
-def _shape_issue(url: str) -> InputIssue | None:
-    allowed = "an address such as https://api.openai.com/v1"
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return InputIssue("base_url", "this is no URL", url[:80], allowed)
-    if parts.username is not None or parts.password is not None:
-        # What was found is not repeated: it may be a password.
-        return InputIssue("base_url", "a URL must not hold credentials", None, "the key as a secret: secret_name")
-    if not valid:
-        return InputIssue("base_url", "this is no http or https URL with a host", url[:80], allowed)
-    if parts.query or parts.fragment:
-        return InputIssue("base_url", "a base URL has neither query nor fragment", url[:80], allowed)
-    return None
-
-
-def _address_issue(parts: SplitResult, resolve: Resolve) -> InputIssue | None:
-    host = parts.hostname or ""
-    if parts.scheme != "https":
-        return InputIssue("base_url", "keys and prompts would travel unencrypted", parts.scheme, "https")
-    try:
-        addresses = list(resolve(host, parts.port or 443))
-    except (OSError, UnicodeError):
-        return InputIssue("base_url", "the host's name does not resolve", host[:80], "a name that public DNS knows")
-    if not addresses or any(_is_forbidden(address) for address in addresses):
-        return InputIssue("base_url", f"the host {_FORBIDDEN}", host[:80], "a public address")
-    return None
-
-
-def _system_resolve(host: str, port: int) -> Iterable[str]:
-    return {str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-
-
-def _is_forbidden(address: str) -> bool:
-    """Return whether an address leads, directly or through a translation, to anything but the public internet."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return True
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
-        if inner is not None:
-            return _is_forbidden(str(inner))
-        if any(parsed in network for network in _TRANSLATORS):
-            return _is_forbidden(str(ipaddress.IPv4Address(parsed.packed[-4:])))
-    return not parsed.is_global or parsed.is_multicast or parsed.is_reserved
-
-
-def _is_forbidden_literal(host: str) -> bool:
-    """Return whether a host is an address, which no resolver ever sees, and a forbidden one."""
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return _is_forbidden(host)
-
-
-def _too_long(status: int) -> CallFailure:
-    detail = f"the body is longer than {LONGEST_BODY_BYTES // 1024**2} MB"
-    return CallFailure(failure_reason="malformed", retryable=False, status=status, detail=detail)
-
-
-def _forbidden() -> CallFailure:
-    # As wrong as a wrong path: no other call of the batch can do better.
-    return CallFailure(failure_reason="not_found", retryable=False, detail=f"the host {_FORBIDDEN}")
-
-
-def _invalid_url() -> CallFailure:
-    return CallFailure(failure_reason="not_found", retryable=False, detail="the base URL is not valid")
-
-
-def _timed_out(detail: str) -> CallFailure:
-    return CallFailure(failure_reason="timeout", retryable=True, detail=detail)
-
-
-_CONNECTION_DETAILS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    (
-        (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError),
-        "TLS: the server's certificate is not trusted or the handshake failed",
-    ),
-    ((aiohttp.ClientConnectorDNSError,), "the host's name does not resolve"),
-    ((aiohttp.ClientConnectorError,), "no connection could be made"),
-)
-
-
-def _classified(error: BaseException) -> CallFailure:
-    """Return a failure for what httpx or aiohttp raised; kinds are named, texts are not: they may hold the URL."""
-    causes = list(_chain(error))
-    if any(isinstance(cause, _ForbiddenAddressError) for cause in causes):
-        return _forbidden()
-    # The bridge calls a closed connection a time-out; the innermost cause knows better.
-    original = next((cause for cause in causes if isinstance(cause, aiohttp.ClientError)), error)
-    if isinstance(original, TimeoutError | httpx.TimeoutException):
-        return _timed_out("the connection timed out")
-    if isinstance(original, httpx.InvalidURL | httpx.UnsupportedProtocol | aiohttp.InvalidURL):
-        return _invalid_url()
-    if isinstance(original, httpx.DecodingError):
-        return CallFailure(failure_reason="malformed", retryable=False, detail="the body cannot be decompressed")
-    broke = "the connection broke before the answer was complete"
-    detail = next((detail for kinds, detail in _CONNECTION_DETAILS if isinstance(original, kinds)), broke)
-    return CallFailure(failure_reason="connection", retryable=True, detail=detail)
-
-
-def _chain(error: BaseException) -> Iterable[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__

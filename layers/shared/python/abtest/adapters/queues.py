@@ -37,6 +37,8 @@ class SqsBatchQueue:
                 QueueUrl=message.batch.queue_url,
                 MessageBody=again.model_dump_json(),
                 DelaySeconds=min(max(delay_s, 0), MAX_DELAY_S),
+                # Fair queues: a run with many batches does not hold up another one's.
+                MessageGroupId=message.batch.run_id,
             )
         )
 

@@ -24,8 +24,12 @@ class ProviderSecrets:
         self._prefix = prefix
         self._provider = provider or SecretsProvider()
 
-    def key(self, secret_name: str) -> str:
+    def key(self, secret_name: str, *, fresh: bool = False) -> str:
         """Return the key.
+
+        Args:
+            secret_name: as the registration names it.
+            fresh: read it anew, whatever is remembered.
 
         Raises:
             ProviderConfigurationError: the name is outside the prefix, or no such secret can be read.
@@ -35,7 +39,7 @@ class ProviderSecrets:
                 f"The secret {secret_name!r} is not one of the platform's; names begin with {self._prefix!r}."
             )
         try:
-            value = self._provider.get(secret_name, max_age=_MAX_AGE_S)
+            value = self._provider.get(secret_name, max_age=_MAX_AGE_S, force_fetch=fresh)
         except GetParameterError as error:
             raise ProviderConfigurationError(
                 f"The secret {secret_name!r} cannot be read. Create it in Secrets Manager with the key as its string."

@@ -13,10 +13,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from abtest.analytics.instrument import Agreement, LengthControlled, PositionBias, RankedVariant, Ranking
+from abtest.analytics.performance import EstimateCheck, LatencySummary, ModelPerformance, TokenTotals
 from abtest.analytics.plan import (
     OPERATIONAL_UNITS,
     AnalysisModel,
     AnalysisPlan,
+    ExpectedUse,
     GuardrailPlan,
     GuardrailStatistic,
     JudgeMetric,
@@ -43,15 +45,19 @@ __all__ = [
     "Coverage",
     "Decision",
     "Description",
+    "EstimateCheck",
+    "ExpectedUse",
     "GuardrailPlan",
     "GuardrailResult",
     "Insight",
     "JudgeMetric",
+    "LatencySummary",
     "LengthControlled",
     "LookPosition",
     "McNemarTable",
     "Method",
     "MetricSummary",
+    "ModelPerformance",
     "Number",
     "Outcome",
     "PositionBias",
@@ -63,6 +69,7 @@ __all__ = [
     "SliceEffect",
     "Status",
     "TestName",
+    "TokenTotals",
     "Unit",
     "VariantCoverage",
     "VariantSummary",
@@ -283,6 +290,7 @@ class AnalysisResult(AnalysisModel):
         variants: what each variant did; none for results that were read from files.
         agreement: of several judges of one metric; None where there is one.
         position: of pairwise verdicts; None where there are none.
+        performance: how each variant's model performed; none for results that were read from files.
         spent_usd: what this run paid; None when the price of any answer is unknown, or nothing was run.
         spent_at_least_usd: the part of it that is known.
     """
@@ -301,6 +309,7 @@ class AnalysisResult(AnalysisModel):
     insights: tuple[Insight, ...] = ()
     look: LookPosition = LookPosition()
     variants: tuple[VariantSummary, ...] = ()
+    performance: tuple[ModelPerformance, ...] = ()
     spent_usd: Decimal | None = None
     spent_at_least_usd: Decimal = Decimal(0)
     warnings: tuple[str, ...] = ()

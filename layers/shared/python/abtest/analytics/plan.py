@@ -103,6 +103,26 @@ class LookPosition(AnalysisModel):
     final: bool = True
 
 
+class ExpectedUse(AnalysisModel):
+    """What a variant was expected to ask for, before anything was spent.
+
+    Args:
+        calls: the other numbers are over all of them; None is not known, `max` is an upper bound.
+        input_counted_by: how the input was counted, for a person.
+        input_error: how far it may be off, as a share.
+    """
+
+    calls: int
+    input_tokens_expected: int | None = None
+    input_tokens_max: int
+    input_counted_by: str | None = None
+    input_error: float | None = None
+    output_tokens_expected: int | None = None
+    output_tokens_max: int
+    cost_usd_expected: Decimal | None = None
+    cost_usd_max: Decimal | None = None
+
+
 class AnalysisPlan(AnalysisModel):
     """What was declared before the run, and what makes the result reproducible.
 
@@ -122,6 +142,7 @@ class AnalysisPlan(AnalysisModel):
         seed: of the run; also of the resampling of the analysis.
         dataset_version: content hash of the samples.
         models: variant to what answered, such as `local/smollm2-135m`, for a person.
+        expected: variant to what it was expected to use; none where nothing was asked or estimated.
         versions: name to version of what computed the result.
         cap_usd: the run's cap; None when it has none.
         started_at: UTC, ISO 8601.
@@ -144,6 +165,7 @@ class AnalysisPlan(AnalysisModel):
     dataset_version: str | None = None
     description: str | None = None
     models: dict[str, str] = Field(default_factory=dict)
+    expected: dict[str, ExpectedUse] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     cap_usd: Decimal | None = None
     started_at: str | None = None

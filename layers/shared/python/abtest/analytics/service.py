@@ -12,6 +12,7 @@ from abtest.analytics.data.accumulate import RunStatistics, VariantStatistics
 from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.engine import analyse_scores
 from abtest.analytics.insights.generator import InsightGenerator
+from abtest.analytics.measuring import performances_of, served_model_warnings
 from abtest.analytics.model import (
     AnalysisPlan,
     AnalysisResult,
@@ -37,14 +38,16 @@ def analyse(plan: AnalysisPlan, statistics: RunStatistics, look: LookPosition | 
     covered = coverage_of(plan, statistics, scores)
     found = analyse_scores(plan, scores, covered, position)
     variants = summaries_of(plan, statistics)
+    performance = performances_of(plan, statistics.variants)
     spent_usd = sum((variant.spent_usd for variant in variants), Decimal(0))
     result = found.model_copy(
         update={
             "variants": variants,
+            "performance": performance,
             "ranking": ranking_of(plan, scores),
             "spent_usd": None if any(variant.cost_unknown for variant in variants) else spent_usd,
             "spent_at_least_usd": spent_usd,
-            "warnings": (*found.warnings, *_warnings(variants, covered)),
+            "warnings": (*found.warnings, *served_model_warnings(performance), *_warnings(variants, covered)),
         }
     )
     return result.model_copy(update={"insights": InsightGenerator(result, scores).insights()})

@@ -33,11 +33,30 @@ class DatasetReference(Definition):
     version: ContentVersion
 
 
+class PromptMessage(Definition):
+    """One earlier turn of a conversation, a template as well."""
+
+    role: Literal["user", "assistant"]
+    content: str = Field(min_length=1, max_length=200_000)
+
+
 class Prompt(Definition):
-    """Jinja2 templates over a sample's `inputs`."""
+    """Jinja2 templates over a sample's `inputs`.
+
+    Args:
+        user: the last message, which the model answers.
+        system: instructions before everything.
+        messages: earlier turns between the two, in order, such as worked examples.
+    """
 
     user: str = Field(min_length=1, max_length=200_000)
     system: str | None = Field(default=None, min_length=1, max_length=200_000)
+    messages: tuple[PromptMessage, ...] = Field(default=(), max_length=50)
+
+    def parts(self) -> dict[str, str]:
+        """Return every template by its path within the prompt, in the order the model reads them."""
+        earlier = {f"messages.{i}.content": message.content for i, message in enumerate(self.messages)}
+        return {**({"system": self.system} if self.system is not None else {}), **earlier, "user": self.user}
 
 
 class Parameters(Definition):
@@ -48,6 +67,8 @@ class Parameters(Definition):
         max_tokens: most tokens of an answer.
         seed: for providers that take one.
         stop: up to four strings that end the answer.
+        reasoning_effort: how much a reasoning model thinks before it answers.
+        output_schema: a JSON schema that the answer must follow.
     """
 
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -55,6 +76,12 @@ class Parameters(Definition):
     max_tokens: int = Field(default=512, ge=1, le=1_000_000)
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field(default=(), max_length=4)
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    output_schema: dict[str, Any] | None = Field(default=None, min_length=1)
+
+    def given(self) -> tuple[str, ...]:
+        """Return the names of the parameters that are sent: all but those left to the provider."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) not in (None, ()))
 
 
 class Variant(Definition):
@@ -65,6 +92,8 @@ class Variant(Definition):
         model: the provider's name of the model; a label for `replay`.
         prompt: needed for every provider but `replay`.
         recording: needed for `replay` only.
+        mode: `direct` asks for each answer alone; `batch` uses the provider's batch interface, which costs about half
+            and takes up to a day.
     """
 
     provider: Name
@@ -72,6 +101,7 @@ class Variant(Definition):
     prompt: Prompt | None = None
     parameters: Parameters = Parameters()
     recording: DatasetReference | None = None
+    mode: Literal["direct", "batch"] = "direct"
 
 
 class JudgeConfiguration(Definition):

@@ -16,17 +16,32 @@ Outcome = Literal["answered", "refused", "filtered", "truncated", "failed"]
 FailureReason = Literal[
     "timeout",
     "connection",
+    "tls",
     "rate_limited",
+    "overloaded",
     "server_error",
     "quota",
     "auth",
+    "permission",
+    "clock_skew",
     "bad_request",
+    "context_length",
     "not_found",
+    "model_not_found",
+    "model_retired",
+    "html_page",
+    "invalid_utf8",
     "malformed",
+    "mismatched",
+    "too_large",
+    "batch_expired",
+    "batch_failed",
     "no_recording",
     "budget",
     "cancelled",
 ]
+"""Why a call has no answer; `abtest.providers.advice` says of each what to do."""
+
 VerdictStatus = Literal["scored", "not_judged", "invalid"]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -106,6 +121,7 @@ class ModelResponse(Record):
         cost_usd: price of the call when it was paid for; None is unknown.
         price_source: where the price came from; None when unknown.
         from_ledger: the answer had been paid for before and cost nothing now.
+        served_model: the model's name as the provider gave it with the answer; aliases resolve to dated versions.
     """
 
     sample_id: str
@@ -121,6 +137,7 @@ class ModelResponse(Record):
     attempts: tuple[Attempt, ...] = ()
     finish_reason: str | None = None
     provider_request_id: str | None = None
+    served_model: str | None = None
 
 
 class Verdict(Record):

@@ -84,6 +84,11 @@ class GenerateItem(RunInput):
     queue_url: str
     size: int
 
+    @property
+    def progress_key(self) -> str:
+        """Names the batch in the run's progress."""
+        return f"G#{self.wave}#{self.variant}#{self.batch}"
+
 
 class GenerateMessage(Step):
     """What the worker finds on its queue.
@@ -91,11 +96,14 @@ class GenerateMessage(Step):
     Args:
         task_token: hands the result back to the waiting execution.
         deferrals: how often a worker put the message back without failing.
+        waiting_since_s: epoch seconds since which no call of the batch was answered, because its provider is down or
+            refuses every one; None while it is not waited for.
     """
 
     task_token: str
     batch: GenerateItem
     deferrals: int = 0
+    waiting_since_s: float | None = None
 
 
 class GenerateResult(Step):

@@ -13,7 +13,7 @@ from abtest.core.errors import ConflictError, InputIssue, InvalidInputError, Not
 from abtest.core.ids import new_id
 from abtest.management.datasets import freeze_rows
 from abtest.management.model import Dataset, DatasetKind
-from abtest.management.ports import DatasetStore, ObjectStore, Upload
+from abtest.management.ports import DatasetStore, ObjectStore, TokenCounter, Upload
 
 MAX_UPLOAD_BYTES = 200_000_000
 UPLOAD_LIFETIME_S = 900
@@ -21,11 +21,16 @@ UPLOAD_LIFETIME_S = 900
 
 @dataclass(frozen=True)
 class DatasetService:
-    """Datasets of a workspace."""
+    """Datasets of a workspace.
+
+    Args:
+        counter: counts the tokens of their inputs, for later estimates; None leaves them uncounted.
+    """
 
     datasets: DatasetStore
     objects: ObjectStore
     clock: Clock
+    counter: TokenCounter | None = None
 
     def register(self, *, workspace: str, name: str, kind: DatasetKind, size_bytes: int) -> tuple[Dataset, Upload]:
         """Keep a new dataset and return where its rows go.
@@ -54,7 +59,8 @@ class DatasetService:
         if dataset.version is not None:
             return dataset
         try:
-            frozen = freeze_rows(self.objects.lines(object_keys.upload(workspace, dataset_id)), dataset.kind)
+            lines = self.objects.lines(object_keys.upload(workspace, dataset_id))
+            frozen = freeze_rows(lines, dataset.kind, self.counter)
         except NotFoundError as error:
             raise ConflictError("Nothing was uploaded yet; PUT the rows to the upload's address first.") from error
         self.objects.put(

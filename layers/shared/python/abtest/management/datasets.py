@@ -9,8 +9,9 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +20,9 @@ from abtest.contracts.definition import issues_of
 from abtest.contracts.records import Recording, Sample
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.core.hashing import canonical_json
-from abtest.management.model import DatasetKind, DatasetSummary
+from abtest.management.model import DatasetKind, DatasetSummary, InputTokens
+from abtest.management.ports import TokenCounter
+from abtest.management.token_counts import count_inputs, rows_to_count
 
 MAX_ROW_BYTES = 1_000_000
 MAX_ISSUES = 100
@@ -88,12 +91,13 @@ class _Reader:
             return refused("the row cannot be kept", _excerpt(raw), "text that UTF-8 holds, nested less than 200 deep")
 
 
-def freeze_rows(lines: Iterable[bytes], kind: DatasetKind) -> FrozenRows:
+def freeze_rows(lines: Iterable[bytes], kind: DatasetKind, counter: TokenCounter | None = None) -> FrozenRows:
     """Check every row and return the frozen dataset.
 
     Args:
         lines: the rows as JSONL, one row a line; blank lines are passed over.
         kind: `samples` or `recording`.
+        counter: counts the tokens of the inputs; None leaves them uncounted.
 
     Raises:
         InvalidInputError: with the first 100 issues, each with its line, and the number of bad rows.
@@ -108,7 +112,7 @@ def freeze_rows(lines: Iterable[bytes], kind: DatasetKind) -> FrozenRows:
         raise InvalidInputError(
             "the dataset is empty", [InputIssue("dataset", "no row", None, "one JSON object a line, at least one")]
         )
-    summary = _summary(reader)
+    summary = _summary(reader, counter)
     if len(summary.model_dump_json().encode()) > MAX_SUMMARY_BYTES:
         found = f"{len(summary.input_counts):,} different names"
         issue = InputIssue("inputs", "too many or too long input names", found, "the same few names in each row")
@@ -119,13 +123,13 @@ def freeze_rows(lines: Iterable[bytes], kind: DatasetKind) -> FrozenRows:
     return FrozenRows(digest.hexdigest(), tuple(reader.lines), summary)
 
 
-def _summary(reader: _Reader) -> DatasetSummary:
+def _summary(reader: _Reader, counter: TokenCounter | None) -> DatasetSummary:
     counts: Counter[str] = Counter()
     blanks: Counter[str] = Counter()
     characters: Counter[str] = Counter()
     for row in reader.rows:
         for name, value in row.inputs.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            text = _text(value)
             counts[name] += 1
             blanks[name] += not text.strip()
             characters[name] += len(text)
@@ -136,10 +140,24 @@ def _summary(reader: _Reader) -> DatasetSummary:
         input_counts=dict(counts),
         blank_counts={name: n for name, n in blanks.items() if n},
         input_characters=dict(characters),
+        input_tokens={} if counter is None else _tokens(reader.rows, characters, counter),
         references=sum(row.reference is not None for row in reader.rows),
         clusters=len(clusters) + alone if clusters else None,
         total_bytes=sum(map(len, reader.lines)),
     )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _tokens(rows: Sequence[Sample], characters: Mapping[str, int], counter: TokenCounter) -> dict[str, InputTokens]:
+    if not characters:
+        return {}
+    texts = [{name: _text(value) for name, value in row.inputs.items()} for row in rows_to_count(rows)]
+    return {
+        encoding: count_inputs(texts, characters, partial(counter.count, encoding)) for encoding in counter.encodings
+    }
 
 
 def _fields(kind: DatasetKind) -> str:

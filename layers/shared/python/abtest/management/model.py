@@ -5,6 +5,7 @@ Depends on: `abtest.contracts`. Used by: the management services, adapters, the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -48,6 +49,18 @@ class Entity(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class InputTokens(Entity):
+    """Tokens of a dataset's inputs in one encoding, over all rows.
+
+    Args:
+        by_input: for each input name, its tokens.
+        error: two standard errors of their sum, as a share of it; 0 when every row was counted whole.
+    """
+
+    by_input: dict[str, int]
+    error: float
+
+
 class DatasetSummary(Entity):
     """What later checks need to know about a dataset without reading it again.
 
@@ -56,6 +69,7 @@ class DatasetSummary(Entity):
         input_counts: for each input name, how many rows carry it.
         blank_counts: for each input name, in how many rows it is empty or blank.
         input_characters: for each input name, its characters over all rows.
+        input_tokens: the same in tokens, by encoding; empty where nobody counted.
         references: rows with a reference.
         clusters: distinct clusters, a row that names none being its own; None when no row names one.
         total_bytes: size of the canonical rows.
@@ -65,6 +79,7 @@ class DatasetSummary(Entity):
     input_counts: dict[str, int] = Field(default_factory=dict)
     blank_counts: dict[str, int] = Field(default_factory=dict)
     input_characters: dict[str, int] = Field(default_factory=dict)
+    input_tokens: dict[str, InputTokens] = Field(default_factory=dict)
     references: int = 0
     clusters: int | None = None
     total_bytes: int = 0
@@ -88,7 +103,23 @@ class Dataset(Entity):
 
 
 class VariantEstimate(Entity):
-    """What one variant will ask for; money None is unknown."""
+    """What one variant will ask for; money None is unknown, an expectation None is not known before a first run.
+
+    Args:
+        input_tokens: an upper bound of the input, `input_error` included.
+        input_tokens_expected: what the input will be, as far as it can be counted beforehand.
+        input_counted_by: how, for a person: by which tokenizer, or from characters, and from how many earlier calls.
+        input_error: how far the input may be from its expectation, as a share of it.
+        input_base: how it was counted before any correction by earlier runs; None where nothing is asked.
+        input_base_tokens: the count before any correction.
+        output_tokens_max: the calls times `max_tokens`: an upper bound.
+        output_tokens_expected: from the answers of earlier runs.
+        output_known_from: which, for a person.
+        output_error: how far the output may be from its expectation, as a share of it.
+        cost_usd_max: with the upper bounds.
+        cost_usd_expected: with the expectations.
+        mode: `batch` answers come by the provider's batch interface.
+    """
 
     variant: str
     provider: str
@@ -98,16 +129,30 @@ class VariantEstimate(Entity):
     output_tokens_max: int
     cost_usd_max: Decimal | None
     price_source: str | None
+    input_tokens_expected: int | None = None
+    input_counted_by: str | None = None
+    input_error: float | None = None
+    input_base: str | None = None
+    input_base_tokens: float | None = None
+    output_tokens_expected: int | None = None
+    output_known_from: str | None = None
+    output_error: float | None = None
+    cost_usd_expected: Decimal | None = None
+    mode: Literal["direct", "batch"] = "direct"
 
 
 class Estimate(Entity):
     """What a run will ask for, before anything is spent.
 
     Args:
-        input_tokens: from characters, half of them and some for each call: an upper bound for Latin scripts.
+        input_tokens: an upper bound.
         output_tokens_max: the calls times `max_tokens`: an upper bound.
         cost_usd_max: with those tokens; None when any price is unknown.
-        duration_s_at_least: under the providers' calls in flight, at an assumed latency that the notes name.
+        input_tokens_expected, output_tokens_expected, cost_usd_expected: None when any variant's is not known.
+        duration_s_at_least: until the last direct answer: what rate limits, or calls in flight at the latency that
+            `duration_bound` names, leave no way around.
+        duration_bound: what bounds it, for a person; None when nothing is asked directly.
+        duration_s_at_most: what a provider's batch interface may take; None without one.
         detectable_effect: smallest difference of a binary primary metric that is found 80 % of the time.
     """
 
@@ -120,6 +165,11 @@ class Estimate(Entity):
     detectable_effect: float | None
     by_variant: tuple[VariantEstimate, ...]
     notes: tuple[str, ...] = ()
+    input_tokens_expected: int | None = None
+    output_tokens_expected: int | None = None
+    cost_usd_expected: Decimal | None = None
+    duration_bound: str | None = None
+    duration_s_at_most: float | None = None
 
 
 class Test(Entity):
@@ -186,13 +236,50 @@ class Run(Entity):
     artifacts: tuple[str, ...] = ()
 
 
+class Waiting(Entity):
+    """What batches of a run wait for, elsewhere than with a worker.
+
+    Args:
+        why: `rate_limit` (ours), `provider_throttles`, `circuit_open` (the provider is down), `batch_interface`.
+        until: when they are tried again.
+        batches: how many wait for it.
+        detail: the provider's last failure in a few words; empty when there was none.
+    """
+
+    provider: str
+    model: str
+    why: str
+    until: datetime
+    batches: int = 1
+    detail: str = ""
+
+
 class Progress(Entity):
-    """How far a run is, summed over its batches."""
+    """How far a run is, summed over its batches; `waiting` lists what unfinished ones wait for."""
 
     responses_done: int = 0
     responses_failed: int = 0
     responses_from_ledger: int = 0
     verdicts_done: int = 0
+    waiting: tuple[Waiting, ...] = ()
+
+
+def merged_waiting(of_batches: Iterable[Waiting]) -> tuple[Waiting, ...]:
+    """Return what batches wait for, those for the same thing as one with the earliest time.
+
+    Args:
+        of_batches: one for each batch that waits.
+    """
+    merged: dict[tuple[str, str, str], Waiting] = {}
+    for one in of_batches:
+        key = (one.provider, one.model, one.why)
+        before = merged.get(key)
+        if before is None:
+            merged[key] = one
+            continue
+        earlier = before if before.until <= one.until else one
+        merged[key] = earlier.model_copy(update={"batches": before.batches + one.batches})
+    return tuple(merged[key] for key in sorted(merged))
 
 
 class Spending(Entity):
@@ -214,6 +301,7 @@ class RunFrozen(Entity):
     Args:
         providers: the registrations of its providers at the start, without secrets.
         batches_by_wave: number of batches of each wave.
+        estimate: what the run was expected to ask for; None for runs of earlier versions.
         versions: of the product and the libraries that matter for the numbers.
     """
 
@@ -224,4 +312,5 @@ class RunFrozen(Entity):
     providers: dict[str, dict[str, Any]]
     started_at: datetime
     batches_by_wave: tuple[int, ...]
+    estimate: Estimate | None = None
     versions: dict[str, str] = Field(default_factory=dict)

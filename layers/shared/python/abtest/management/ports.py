@@ -5,14 +5,16 @@ Depends on: `abtest.contracts`, the model. Used by: the services; implemented in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from abtest.contracts.definition import Parameters
+from abtest.contracts.past_use import PastUse
 from abtest.core.errors import InputIssue
 from abtest.management.lifecycle import Event
-from abtest.management.model import Dataset, Progress, Run, Spending, Test
+from abtest.management.model import Dataset, Progress, Run, Spending, Test, Waiting
 
 Item = TypeVar("Item")
 
@@ -55,12 +57,67 @@ class JudgeCatalogue(Protocol):
 
 
 @dataclass(frozen=True)
+class ModelLimits:
+    """What a provider's account may ask of a model in any minute; None is no limit that is kept.
+
+    Args:
+        tokens: input and output together.
+    """
+
+    requests: int | None = None
+    tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class ProviderFacts:
-    """What management needs to know of a registered provider."""
+    """What management needs to know of a registered provider.
+
+    Args:
+        limits: returns the registered limits of a model, None where it has none.
+        unsupported: returns, for a model and parameters, which of them cannot be sent and why.
+        batches: whether the vendor has a batch interface.
+    """
 
     vendor: str
     max_in_flight: int
     registration: Mapping[str, Any]
+    unsupported: Callable[[str, Parameters], Mapping[str, str]] = field(default=lambda _model, _parameters: {})
+    batches: bool = False
+    limits: Callable[[str], ModelLimits | None] = field(default=lambda _model: None)
+
+
+class TokenCounter(Protocol):
+    """Counts tokens of text, without a network."""
+
+    @property
+    def encodings(self) -> Sequence[str]:
+        """The encodings it can count in."""
+        ...
+
+    def encoding_of(self, model: str) -> str | None:
+        """Return the encoding a model is known to read text in, or None."""
+        ...
+
+    def count(self, encoding: str, text: str) -> int:
+        """Return the number of tokens of a text."""
+        ...
+
+
+class UsageHistory(Protocol):
+    """Knows what the models of a workspace used in earlier runs."""
+
+    def past(self, facts: ProviderFacts, model: str, *, base: str, prompt: str) -> PastUse | None:
+        """Return what earlier runs say of a next one, or None when there were none like it.
+
+        Args:
+            facts: of the provider.
+            model: the provider's name of the model.
+            base: how the next run is counted beforehand.
+            prompt: names its prompt and parameters.
+        """
+        ...
 
 
 class ProviderDirectory(Protocol):
@@ -159,12 +216,20 @@ class RunStore(Protocol):
         """Return the error that came with the stop sign, or None."""
         ...
 
-    def record_batch(self, workspace: str, run_id: str, batch_key: str, counts: Mapping[str, int]) -> None:
-        """Set how far one batch is; a repeated batch counts once.
+    def record_batch(
+        self,
+        workspace: str,
+        run_id: str,
+        batch_key: str,
+        counts: Mapping[str, int],
+        waiting: Waiting | None = None,
+    ) -> None:
+        """Set how far one batch is and what it waits for; a repeated batch counts once.
 
         Args:
             batch_key: `G#wave#variant#batch` or `J#wave#judge#batch`.
             counts: `done`, and for responses `failed` and `from_ledger`; absolute, not increments.
+            waiting: what the batch waits for; None while a worker has it and when it is done.
         """
         ...
 

@@ -15,7 +15,7 @@ from abtest.core.errors import AbTestError, ConflictError, InputIssue, InvalidIn
 from abtest.core.hashing import content_hash
 from abtest.core.ids import new_id
 from abtest.management.endings import ended, explained
-from abtest.management.estimate import PriceOf, estimate_run
+from abtest.management.estimate import EstimatePorts, PriceOf, estimate_run
 from abtest.management.lifecycle import next_status
 from abtest.management.model import DatasetKind, DatasetSummary, Estimate, Run, RunError, RunPhase, Test, TestStatus
 from abtest.management.ports import (
@@ -26,9 +26,12 @@ from abtest.management.ports import (
     ProviderFacts,
     RunStore,
     TestStore,
+    TokenCounter,
+    UsageHistory,
     Workflow,
 )
-from abtest.management.validation import ReadableParts, check_against_dataset, check_definition, check_providers
+from abtest.management.provider_checks import check_providers
+from abtest.management.validation import ReadableParts, check_against_dataset, check_definition
 
 MAX_KEY_BYTES = 255
 PriceBook = Callable[[Mapping[str, ProviderFacts]], PriceOf]
@@ -41,6 +44,9 @@ class TestOrchestrator:
 
     Args:
         price_book: see `PriceBook`.
+        counter: counts tokens for estimates.
+        history: what models used in earlier runs, by workspace.
+        workers: most that serve one provider at the same time.
         detectable_effect: smallest difference found 80 % of the time, by number of samples and alpha.
         workflow: starts executions.
     """
@@ -54,8 +60,11 @@ class TestOrchestrator:
     judges: JudgeCatalogue
     workflow: Workflow
     price_book: PriceBook
+    counter: TokenCounter
+    history: Callable[[str], UsageHistory]
     detectable_effect: Callable[[int, float], float | None]
     clock: Clock
+    workers: int = 1
 
     def create_test(self, raw: Mapping[str, Any], *, workspace: str, created_by: str) -> Test:
         """Check a definition whole, estimate it and keep the test READY.
@@ -65,7 +74,7 @@ class TestOrchestrator:
         """
         definition, parts, issues = check_definition(raw, self.judges)
         known = self.providers.facts(workspace)
-        issues += check_providers(parts, {name: facts.vendor for name, facts in known.items()})
+        issues += check_providers(parts.variants, known)
         for name, variant in parts.variants.items():
             if variant.recording is not None:
                 issues += self._dataset(workspace, variant.recording, "recording", f"variants.{name}.recording")[1]
@@ -78,7 +87,7 @@ class TestOrchestrator:
             status=next_status(TestStatus.DRAFT, "validate"),
             definition=definition,
             dataset=dataset,
-            estimate=self._estimate(definition, dataset, known),
+            estimate=self._estimate(definition, dataset, known, workspace),
             warnings=tuple(warnings),
             created_at=self.clock.now(),
             created_by=created_by,
@@ -165,16 +174,18 @@ class TestOrchestrator:
         return dataset.summary, []
 
     def _estimate(
-        self, definition: TestDefinition, dataset: DatasetSummary, known: Mapping[str, ProviderFacts]
+        self, definition: TestDefinition, dataset: DatasetSummary, known: Mapping[str, ProviderFacts], workspace: str
     ) -> Estimate:
         units = dataset.clusters or dataset.rows
-        return estimate_run(
-            definition,
-            dataset,
+        ports = EstimatePorts(
+            providers=known,
             price_of=self.price_book(known),
-            max_in_flight={name: facts.max_in_flight for name, facts in known.items()},
-            detectable_effect=self.detectable_effect(units, definition.design.alpha),
+            counter=self.counter,
+            history=self.history(workspace),
+            workers=self.workers,
         )
+        effect = self.detectable_effect(units, definition.design.alpha)
+        return estimate_run(definition, dataset, ports, detectable_effect=effect)
 
 
 def _check_key(key: str) -> None:

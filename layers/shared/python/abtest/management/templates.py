@@ -5,7 +5,9 @@ Depends on: jinja2. Used by: validation before a run, rendering by the workers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -80,6 +82,47 @@ def fixed_text(source: str) -> str:
     texts = [node.data for node in tree.find_all(nodes.TemplateData)]
     texts += [str(node.value) for node in tree.find_all(nodes.Const) if node.value is not None]
     return "".join(texts).strip()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a template is made of.
+
+    Args:
+        text: its own text, of all its branches, with the filler wherever something is inserted.
+        fillers: how many there are.
+        insertions: how often each variable of the sample is inserted; once where it is used in another way.
+    """
+
+    text: str
+    fillers: int
+    insertions: Mapping[str, int]
+
+
+def outline(source: str, filler: str) -> Outline:
+    """Return what a template is made of, without running it.
+
+    Args:
+        source: a template.
+        filler: stands for what a sample would give.
+
+    Raises:
+        InvalidInputError: the syntax is wrong.
+    """
+    known = variables(source)
+    texts: list[str] = []
+    fillers = 0
+    used: Counter[str] = Counter()
+    for output in _ENVIRONMENT.parse(source).find_all(nodes.Output):
+        for part in output.nodes:
+            if isinstance(part, nodes.TemplateData):
+                texts.append(part.data)
+                continue
+            fillers += 1
+            texts.append(filler)
+            names = [part] if isinstance(part, nodes.Name) else part.find_all(nodes.Name)
+            used.update({name.name for name in names} & known)
+    return Outline("".join(texts).strip(), fillers, {name: max(1, used[name]) for name in sorted(known)})
 
 
 def only_inserts(source: str) -> bool:

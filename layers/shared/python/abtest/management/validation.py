@@ -28,6 +28,7 @@ from abtest.core.registry import nearest
 from abtest.management import designs, templates
 from abtest.management.model import DatasetSummary
 from abtest.management.ports import JudgeCatalogue
+from abtest.management.provider_checks import fallback_issues
 
 REPLAY = "replay"
 
@@ -89,6 +90,8 @@ def check_definition(
     )
     told = {issue.path for issue in issues}
     more = [*_names(raw), *_variants(parts), *_judges(parts, judges)]
+    fallbacks = fallback_issues(raw)
+    issues = [*fallbacks, *(i for i in issues if i.path not in {fallback.path for fallback in fallbacks})]
     more += designs.design_issues(parts.design)
     metrics = (*_named(raw.get("judges")), *RESERVED_METRICS)
     more += designs.guardrail_issues(parts.guardrails, raw.get("primary_metric"), metrics)
@@ -125,25 +128,6 @@ def check_against_dataset(
                 )
             )
     return issues, _warnings(definition, dataset)
-
-
-def check_providers(definition: Checkable, known: Mapping[str, str]) -> list[InputIssue]:
-    """Return an issue for each variant whose provider is not registered.
-
-    Args:
-        definition: a definition, or what can be read of one.
-        known: vendor by provider identifier.
-    """
-    return [
-        InputIssue(
-            f"variants.{name}.provider",
-            "no such provider is registered" + _guess(variant.provider, known),
-            variant.provider,
-            ", ".join(sorted(known)) or "register one: `abtest providers add`",
-        )
-        for name, variant in definition.variants.items()
-        if variant.provider not in known
-    ]
 
 
 def _read(raw: Any, model: type[Part]) -> Part | None:
@@ -222,9 +206,7 @@ def _replay(path: str, variant: Variant) -> Iterator[InputIssue]:
 
 
 def _template_syntax(path: str, prompt: Prompt) -> Iterator[InputIssue]:
-    for part, source in (("system", prompt.system), ("user", prompt.user)):
-        if source is None:
-            continue
+    for part, source in prompt.parts().items():
         try:
             templates.compiled(source)
         except InvalidInputError as error:
@@ -238,9 +220,7 @@ def _judges(definition: ReadableParts, judges: JudgeCatalogue) -> Iterator[Input
 
 
 def _prompt_against_dataset(path: str, prompt: Prompt, dataset: DatasetSummary) -> Iterator[InputIssue]:
-    for part, source in (("system", prompt.system), ("user", prompt.user)):
-        if source is None:
-            continue
+    for part, source in prompt.parts().items():
         try:
             names = sorted(templates.variables(source))
         except InvalidInputError:

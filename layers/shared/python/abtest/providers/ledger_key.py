@@ -6,7 +6,8 @@ Depends on: `abtest.core.hashing`. Used by: the service.
 from __future__ import annotations
 
 from abtest.core.hashing import content_hash
-from abtest.providers.model import CacheMode, ModelProvider, ModelRequest
+from abtest.providers.model import CacheMode, ModelRequest
+from abtest.providers.registration import ModelProvider
 
 _FORMAT = 1
 """Changes when the meaning of a key changes, so that old answers are not taken for new ones."""
@@ -21,9 +22,14 @@ def request_key(request: ModelRequest, provider: ModelProvider) -> str:
         request: the rendered request.
         provider: the registration it goes to; the same id with another base URL is another provider.
     """
+    # Only what is there is named, so that answers of earlier versions keep their keys.
+    options = {"options": provider.options} if provider.options else {}
+    mode = {} if request.mode == "direct" else {"mode": request.mode}
     return content_hash(
         {
             "format": _FORMAT,
+            **options,
+            **mode,
             "provider": provider.id,
             "vendor": provider.vendor,
             "base_url": provider.base_url.rstrip("/") if provider.base_url else None,

@@ -8,59 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from abtest.contracts.definition import Name, Parameters
+from abtest.contracts.definition import Parameters
 from abtest.contracts.records import Attempt, FailureReason, ModelResponse, Usage
 from abtest.core.errors import ProviderError
+from abtest.providers.registration import Value
 
 CacheMode = Literal["off", "read", "on"]
 AnsweredOutcome = Literal["answered", "refused", "filtered", "truncated"]
-StopReason = Literal["cancelled", "budget", "deadline"]
-BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2_000)]
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
-VendorName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-
-
-class Value(BaseModel):
-    """A value of this domain: immutable, and nothing it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelPrice(Value):
-    """What an administrator says a model costs, in USD for a million tokens."""
-
-    input_usd_per_million: Decimal = Field(ge=0, allow_inf_nan=False)
-    output_usd_per_million: Decimal = Field(ge=0, allow_inf_nan=False)
-
-
-class ModelProvider(Value):
-    """A registered provider: where a vendor's wire format is spoken, and how fast.
-
-    Args:
-        id: the name that tests use.
-        vendor: wire name of the codec; a module of `providers/vendors`.
-        base_url: address the vendor's paths are appended to; None is the vendor's own.
-        secret_name: name of the secret that holds the API key; None sends no key.
-        max_in_flight: most calls of one worker at the same time; the queue's maximum concurrency bounds the workers.
-        timeout_s: longest one HTTP attempt may take.
-        prices: prices by model; they go before any public price list.
-    """
-
-    id: Name
-    vendor: VendorName
-    base_url: BaseUrl | None = None
-    secret_name: SecretName | None = None
-    max_in_flight: int = Field(default=50, ge=1, le=10_000)
-    timeout_s: float = Field(default=120, gt=0, le=600)
-    prices: dict[str, ModelPrice] = Field(default_factory=dict)
-
-
-REPLAY_PROVIDER = ModelProvider(id="replay", vendor="replay")
-"""The provider that always exists: it serves recorded answers."""
+StopReason = Literal["cancelled", "budget", "deadline", "deferred"]
+WaitingFor = Literal["rate_limit", "provider_throttles", "circuit_open", "batch_interface"]
 
 
 class ChatMessage(Value):
@@ -77,6 +37,7 @@ class ModelRequest(Value):
         provider: id of the registered provider.
         messages: the rendered prompt; empty for recorded answers.
         repeat_index: from 0; asks the same question again on purpose.
+        mode: how it is asked; answers of a batch interface are kept apart, since their price is another.
     """
 
     provider: str
@@ -87,6 +48,21 @@ class ModelRequest(Value):
     sample_id: str
     variant: str
     repeat_index: int = Field(default=0, ge=0)
+    mode: Literal["direct", "batch"] = "direct"
+
+
+class AwsSigning(Value):
+    """How a request to AWS is to be signed when it is sent; a signature holds the time, which codecs do not know.
+
+    Args:
+        service: the signing name, such as `bedrock`.
+        credentials: JSON with `access_key_id`, `secret_access_key` and maybe `session_token`; None signs as the
+            function itself.
+    """
+
+    service: str
+    region: str
+    credentials: str | None = Field(default=None, repr=False)
 
 
 class HttpRequest(Value):
@@ -96,6 +72,7 @@ class HttpRequest(Value):
     url: str
     headers: Mapping[str, str] = Field(repr=False)
     body: bytes = Field(repr=False)
+    signing: AwsSigning | None = None
 
 
 class HttpReply(Value):
@@ -114,6 +91,7 @@ class Answer(Value):
     usage: Usage | None = None
     finish_reason: str | None = None
     provider_request_id: str | None = None
+    served_model: str | None = None
 
 
 class CallFailure(Value):
@@ -139,12 +117,58 @@ class Capabilities(Value):
     Args:
         parameters: names of the fields of `Parameters` it can send.
         calls_http: False for recorded answers, which need neither prompt nor key.
-        default_base_url: the vendor's own address; None when the registration must give one.
+        default_base_url: the vendor's own address; None when there is none, or options say where it is.
+        needs_base_url: the registration must give an address.
     """
 
     parameters: frozenset[str]
     calls_http: bool = True
     default_base_url: str | None = None
+    needs_base_url: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallCost:
+    """What one call is expected to take from the limits, before it is made.
+
+    Args:
+        input_tokens: an estimate from the characters of the prompt.
+        output_tokens: the most the answer may have.
+    """
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAttempt:
+    """What one HTTP attempt showed of the provider.
+
+    Args:
+        failure: None when there was an answer.
+        usage: tokens of the answer; None when there is none or the provider did not say.
+        headers: of the reply, names in lower case; empty when there was none.
+    """
+
+    failure: CallFailure | None
+    usage: Usage | None
+    latency_ms: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """Why a batch should wait elsewhere: longer than a worker is kept for.
+
+    Args:
+        wait_s: seconds after which it is worth another try.
+        why: what is waited for.
+        detail: the last failure in a few words; empty when there was none.
+    """
+
+    wait_s: float
+    why: WaitingFor
+    detail: str = ""
 
 
 class LedgerEntry(Value):
@@ -152,18 +176,20 @@ class LedgerEntry(Value):
 
     Args:
         paid_by: of `payer`: the sample of the run that paid. For every other one the answer costs nothing now.
+        latency_ms: None for an answer of a batch interface, whose time says nothing about the model.
     """
 
     paid_by: str
     outcome: AnsweredOutcome
     text: str | None = None
     usage: Usage | None = None
-    latency_ms: float
+    latency_ms: float | None = None
     cost_usd: Decimal | None = None
     price_source: str | None = None
     attempts: tuple[Attempt, ...] = ()
     finish_reason: str | None = None
     provider_request_id: str | None = None
+    served_model: str | None = None
 
     def response(self, request: ModelRequest, *, from_ledger: bool) -> ModelResponse:
         """Return the row this answer makes for a request.
@@ -185,6 +211,7 @@ class LedgerEntry(Value):
             attempts=self.attempts,
             finish_reason=self.finish_reason,
             provider_request_id=self.provider_request_id,
+            served_model=self.served_model,
         )
 
 
@@ -196,11 +223,13 @@ class ControlState:
         cancel_requested: somebody asked the run to stop.
         spent_usd: the known prices of all calls of the run so far, over all workers.
         cap_usd: the most the run may spend; None is no cap.
+        calls: answers of the run that were paid for so far, over all workers.
     """
 
     cancel_requested: bool = False
     spent_usd: Decimal = Decimal(0)
     cap_usd: Decimal | None = None
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +242,9 @@ class RetryPolicy:
         cap_s: upper bound of any wait the server did not ask for.
         longest_hint_s: a server that asks for a longer wait is not asked again.
         longest_call_s: no attempt starts later than this after the first one started.
+        max_throttled: attempts that were refused because the provider has too much to do, before the batch waits
+            elsewhere; they do not count towards `max_attempts`.
+        patience_s: a longer wait is not waited for by a worker: the batch waits elsewhere.
     """
 
     max_attempts: int = 4
@@ -220,6 +252,8 @@ class RetryPolicy:
     cap_s: float = 8.0
     longest_hint_s: float = 120.0
     longest_call_s: float = 300.0
+    max_throttled: int = 6
+    patience_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +299,14 @@ class BatchResult:
         unfinished: at least one request has no row.
         stopped: why the batch ended early; None when it did not, or when `fatal` says why.
         fatal: the failure that makes every further call of this provider pointless; None when there is none.
+        deferral: what the batch should wait for, exactly when it stopped as `deferred`; its rows are then provisional,
+            for what failed is asked again.
+        answered_now: calls that were answered in this pass: progress, whatever else happened.
     """
 
     responses: tuple[ModelResponse, ...]
     unfinished: bool = False
     stopped: StopReason | None = None
     fatal: ProviderError | None = None
+    deferral: Deferral | None = None
+    answered_now: int = 0

@@ -1,6 +1,9 @@
-"""When failures of single calls mean that the provider as a whole cannot serve, and what to tell the person.
+"""When failures of single calls mean that going on with the provider is pointless, and what to tell the person.
 
-Depends on: `abtest.core.errors`. Used by: the service.
+A wrong key or model is pointless at once. A provider that answers nothing is pointless only if it never answered
+anybody: then its address is more likely wrong than its day bad. Else it is waited for, and the circuit says how long.
+
+Depends on: `abtest.core.errors`, `abtest.providers.advice`. Used by: the service.
 """
 
 from __future__ import annotations
@@ -9,27 +12,29 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 from abtest.contracts.records import FailureReason
+from abtest.core.duration import duration_text
 from abtest.core.errors import (
     ProviderAuthError,
     ProviderConfigurationError,
     ProviderError,
     ProviderUnavailableError,
 )
-from abtest.providers.model import CallFailure, ModelProvider
+from abtest.providers.advice import WHAT_TO_DO
+from abtest.providers.model import CallFailure, Deferral
+from abtest.providers.registration import ModelProvider
 
 UNAVAILABLE_REASONS: frozenset[FailureReason] = frozenset(
-    {"timeout", "connection", "rate_limited", "server_error", "quota"}
+    {"timeout", "connection", "tls", "rate_limited", "overloaded", "server_error"}
 )
 """Reasons that say something about the provider and nothing about the request."""
-
+_KEY_REASONS: frozenset[FailureReason] = frozenset({"auth", "permission", "clock_skew"})
+_NOTHING_THERE: frozenset[FailureReason] = frozenset({"not_found", "model_not_found", "model_retired"})
+_WRONG_TOGETHER: frozenset[FailureReason] = frozenset(
+    {"bad_request", "html_page", "malformed", "mismatched", "invalid_utf8", "too_large", "context_length"}
+)
+"""Reasons that one request may have, and that mean a wrong registration or variant when all the first have them."""
 _FEWEST_FOR_AN_EARLY_END = 20
-_ADVICE: dict[str, str] = {
-    "connection": "check that the base URL is right and its server runs",
-    "timeout": "check that the server is not overloaded, or raise the provider's timeout_s",
-    "rate_limited": "lower the provider's max_in_flight, or ask for a higher limit",
-    "server_error": "look at the provider's status page or the server's log",
-    "quota": "the provider says that its credit is used up: add credit or raise the limit there",
-}
+_WAIT_AFTER_AN_EMPTY_BATCH_S = 10.0
 
 
 class OutageWatch:
@@ -48,6 +53,8 @@ class OutageWatch:
         self._failures: Counter[FailureReason] = Counter()
         self._answered = 0
         self._last_detail = ""
+        self.has_answered_before = False
+        """Whether the provider is known to have answered somebody: then a silent one is waited for."""
 
     def note_answer(self) -> None:
         """Count a call that got an answer."""
@@ -59,22 +66,52 @@ class OutageWatch:
         Args:
             failure: the last one of the call.
         """
-        self._failures[failure.failure_reason] += 1
+        reason = failure.failure_reason
+        self._failures[reason] += 1
         self._last_detail = failure.detail
-        if failure.failure_reason == "auth":
+        if reason in _KEY_REASONS and not (reason == "permission" and self._answered):
             return self._auth_error(failure)
-        if failure.failure_reason == "not_found":
+        if reason in _NOTHING_THERE:
             return self._not_found_error(failure)
+        if reason == "quota":
+            return self._unavailable_error()
         if self._answered or self._failures.total() < self._enough:
             return None
-        if set(self._failures) <= UNAVAILABLE_REASONS:
-            return self._unavailable_error()
-        return self._refused_error(failure) if set(self._failures) == {"bad_request"} else None
+        seen = set(self._failures)
+        if seen <= UNAVAILABLE_REASONS:
+            return None if self.has_answered_before else self._unavailable_error()
+        return self._refused_error(failure) if seen <= _WRONG_TOGETHER else None
 
-    def at_end(self) -> ProviderError | None:
-        """Return the failure of the whole provider if no call of a finished batch got an answer for its sake."""
+    def note_interruption(self, failure: CallFailure) -> None:
+        """Count a failed call that the end of the batch kept from another attempt."""
+        self._failures[failure.failure_reason] += 1
+        self._last_detail = failure.detail
+
+    def on_deferral(self, deferral: Deferral) -> ProviderError | None:
+        """Return the failure of a provider that is down and never answered anybody; None when it is worth a wait.
+
+        Args:
+            deferral: what the batch is about to wait for.
+        """
+        if deferral.why != "circuit_open" or self._answered or self.has_answered_before:
+            return None
+        if self._failures:
+            return self._unavailable_error()
+        return ProviderUnavailableError(
+            f"{self._where()} has answered no call for model {self._model!r} so far ({deferral.detail}).",
+            details=self._details("check that the base URL is right and its server runs; then start the run again."),
+        )
+
+    def at_end(self) -> ProviderError | Deferral | None:
+        """Return what it means when no call of a finished batch got an answer, for the provider's sake.
+
+        Returns:
+            The failure of a provider that never answered anybody; a wait for one that did; None when it is up.
+        """
         if self._answered or not self._failures or not set(self._failures) <= UNAVAILABLE_REASONS:
             return None
+        if self.has_answered_before:
+            return Deferral(_WAIT_AFTER_AN_EMPTY_BATCH_S, "circuit_open", self._last_detail)
         return self._unavailable_error()
 
     def _where(self) -> str:
@@ -93,11 +130,13 @@ class OutageWatch:
 
     def _auth_error(self, failure: CallFailure) -> ProviderAuthError:
         secret = self._provider.secret_name
-        todo = (
-            f"put a valid key into the secret {secret!r}, and check that the key may use model {self._model!r}"
-            if secret
-            else "it is registered without secret_name, so no key was sent: register it with the name of a secret"
-        )
+        todo = WHAT_TO_DO[failure.failure_reason].rstrip(".")
+        if failure.failure_reason != "clock_skew":
+            todo = (
+                f"put a valid key into the secret {secret!r}, and check that the key may use model {self._model!r}"
+                if secret
+                else "it is registered without secret_name, so no key was sent: register it with the name of a secret"
+            )
         return ProviderAuthError(
             f"{self._where()} refused the key ({failure.detail}).",
             details=self._details(f"{todo}; then start the run again.", failure.status),
@@ -106,24 +145,52 @@ class OutageWatch:
     def _not_found_error(self, failure: CallFailure) -> ProviderConfigurationError:
         return ProviderConfigurationError(
             f"{self._where()} does not serve model {self._model!r} at its base URL ({failure.detail}).",
-            details=self._details(
-                "correct the variant's model or the provider's base_url (up to, without, /chat/completions).",
-                failure.status,
-            ),
+            details=self._details(WHAT_TO_DO[failure.failure_reason], failure.status),
         )
 
     def _refused_error(self, failure: CallFailure) -> ProviderConfigurationError:
         return ProviderConfigurationError(
-            f"{self._where()} refused each of the first {self._failures.total()} requests for model "
+            f"{self._where()} gave no answer to any of the first {self._failures.total()} requests for model "
             f"{self._model!r} ({failure.detail}).",
-            details=self._details("correct the variant's parameters or prompt.", failure.status),
+            details=self._details(WHAT_TO_DO[failure.failure_reason], failure.status),
         )
 
     def _unavailable_error(self) -> ProviderUnavailableError:
         counts = ", ".join(f"{reason} {count}" for reason, count in self._failures.most_common())
         commonest = self._failures.most_common(1)[0][0]
+        advice = WHAT_TO_DO["quota" if "quota" in self._failures else commonest].rstrip(".")
         return ProviderUnavailableError(
             f"{self._where()} answered none of {self._failures.total()} calls for model {self._model!r} "
-            f"({counts}; last: {self._last_detail}).",
-            details=self._details(f"{_ADVICE[commonest]}; then start the run again."),
+            f"({counts}; last: {self._last_detail})."
+            if not self._answered
+            else f"{self._where()} answers no more calls for model {self._model!r} ({self._last_detail}).",
+            details=self._details(f"{advice}; then start the run again."),
         )
+
+
+def given_up(provider: ModelProvider, model: str, deferral: Deferral, waited_s: float) -> ProviderUnavailableError:
+    """Return the failure of a batch that waited for its provider as long as the registration allows.
+
+    Args:
+        provider: named in the message; its `give_up_after_s` is over.
+        model: named in the message.
+        deferral: what the batch waits for.
+        waited_s: since its last answer.
+    """
+    what = {
+        "provider_throttles": "it limits or refuses each call for now",
+        "circuit_open": "it is down",
+    }.get(deferral.why, deferral.why)
+    last = f"; last: {deferral.detail}" if deferral.detail else ""
+    return ProviderUnavailableError(
+        f"Provider {provider.id!r} gave no answer for model {model!r} in {duration_text(waited_s)}: {what}{last}.",
+        details={
+            "what_to_do": (
+                "Start the run again when the provider answers (what was answered is kept), or raise the provider's "
+                "give_up_after_s to wait longer."
+            ),
+            "provider": provider.id,
+            "model": model,
+            "status": None,
+        },
+    )

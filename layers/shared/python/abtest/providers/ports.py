@@ -10,21 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from abtest.contracts.definition import Parameters
 from abtest.contracts.records import ModelResponse, Recording
 from abtest.core.clock import Clock
 from abtest.providers.model import (
     Answer,
+    CallCost,
     CallFailure,
     Capabilities,
     ControlState,
     HttpReply,
     HttpRequest,
     LedgerEntry,
-    ModelProvider,
     ModelRequest,
+    SeenAttempt,
 )
+from abtest.providers.registration import ModelProvider, Options
+
+Result = TypeVar("Result")
 
 
 @runtime_checkable
@@ -32,6 +37,15 @@ class HttpCodec(Protocol):
     """One vendor's wire format: pure, no network, no clock."""
 
     capabilities: Capabilities
+    options: type[Options]
+
+    def refusals(self, parameters: Parameters, provider: ModelProvider, model: str) -> Mapping[str, str]:
+        """Return which of the given parameters this model cannot be sent here, and why, in a few words.
+
+        Only what depends on the model, the version of the API or a parameter's value; what the format cannot carry at
+        all stands in `capabilities`.
+        """
+        ...
 
     def build(self, request: ModelRequest, provider: ModelProvider, api_key: str | None) -> HttpRequest:
         """Return the HTTP request that asks for this answer."""
@@ -53,6 +67,7 @@ class RecordedCodec(Protocol):
     """A vendor whose answers exist already."""
 
     capabilities: Capabilities
+    options: type[Options]
 
     def answer(self, request: ModelRequest, recordings: Mapping[str, Recording]) -> ModelResponse:
         """Return the recorded answer to a request.
@@ -77,6 +92,48 @@ class Transport(Protocol):
             request: sent as it is.
             timeout_s: for the whole exchange, from connecting to the last byte.
         """
+        ...
+
+
+class SharedState(Protocol):
+    """Small documents that all workers of a deployment share and change: rate buckets, the health of providers.
+
+    Keys are opaque texts of at most 512 characters. A document is plain JSON; floats keep their value.
+    """
+
+    def read(self, key: str, /) -> Mapping[str, Any] | None:
+        """Return a document as it stands now, or None."""
+        ...
+
+    def change(
+        self, key: str, decide: Callable[[Mapping[str, Any] | None], tuple[Mapping[str, Any], Result]], /
+    ) -> Result:
+        """Change a document as if nobody else did, and return what the decision gave.
+
+        Args:
+            decide: takes the document (None when there is none) and returns the new one and a result; pure, because
+                it is called again when another worker was faster.
+
+        Raises:
+            StoreError: the store did not answer, or others were faster each time.
+        """
+        ...
+
+
+class CallGate(Protocol):
+    """What every attempt of a batch must pass: limits, pauses, the circuit."""
+
+    @property
+    def lets_calls_out(self) -> bool:
+        """Whether the provider is up, as far as all workers know."""
+        ...
+
+    async def enter(self, cost: CallCost, /) -> bool:
+        """Wait until an attempt may be made; False when this batch should make none any more."""
+        ...
+
+    def leave(self, cost: CallCost, seen: SeenAttempt | None, /) -> None:
+        """Take what an attempt showed, None when it was cut off; once after each `enter` that returned True."""
         ...
 
 
@@ -142,6 +199,8 @@ class BatchPorts:
     Args:
         remaining_s: seconds until the worker must be done, now.
         jitter: a number in 0..1, new with each call; spreads the retries.
+        shared: what all workers know of limits and of the providers' health.
+        owner: names this worker and batch to the others; no two alike.
     """
 
     transport: Transport
@@ -150,4 +209,6 @@ class BatchPorts:
     clock: Clock
     remaining_s: Callable[[], float]
     jitter: Callable[[], float]
+    shared: SharedState
+    owner: str
     on_progress: ProgressListener | None = None

@@ -1,7 +1,7 @@
 """Retrying as a pure decision: what failed, how often, what the server asked for; never a sleep, never a clock.
 
-Statuses, hints and limits follow what the vendors' own clients do; a wait the server asks for is honoured up to two
-minutes, and a request that is wrong, unauthorised or unpaid is never sent again.
+Statuses, hints and limits follow what the vendors' own clients do; a wait the server asks for is honoured within a call
+up to two minutes, and a request that is wrong, unauthorised or unpaid is never sent again.
 
 Depends on: `abtest.providers.model`. Used by: the codecs (statuses), the service (decisions).
 """
@@ -17,18 +17,37 @@ from email.utils import parsedate_to_datetime
 from abtest.contracts.records import FailureReason
 from abtest.providers.model import CallFailure, RetryPolicy
 
-NEVER_RETRIED: frozenset[FailureReason] = frozenset({"quota", "auth", "not_found", "bad_request"})
+NEVER_RETRIED: frozenset[FailureReason] = frozenset(
+    {
+        "quota",
+        "auth",
+        "permission",
+        "clock_skew",
+        "bad_request",
+        "context_length",
+        "not_found",
+        "model_not_found",
+        "model_retired",
+        "tls",
+    }
+)
 """Reasons that no hint of a server makes retryable."""
 
+THROTTLED: frozenset[FailureReason] = frozenset({"rate_limited", "overloaded"})
+"""Reasons that say: not now. A call that is told so waits as long as it takes, if need be elsewhere."""
 _HINT_SPREAD = 0.1
+_MILLISECOND_HINTS = ("retry-after-ms", "x-amz-retry-after")
 _STATUS_REASONS: dict[int, tuple[FailureReason, bool]] = {
     401: ("auth", False),
     402: ("quota", False),
-    403: ("auth", False),
+    403: ("permission", False),
     404: ("not_found", False),
     408: ("timeout", True),
     409: ("server_error", True),
+    410: ("model_retired", False),
     429: ("rate_limited", True),
+    503: ("overloaded", True),
+    529: ("overloaded", True),
 }
 
 
@@ -41,9 +60,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The failure stands."""
+    """There is no next attempt, at least not soon.
+
+    Args:
+        wait_s: what the server asked for when that is why; None otherwise.
+    """
 
     why: str
+    wait_s: float | None = None
 
 
 def classify_status(status: int) -> tuple[FailureReason, bool]:
@@ -65,7 +89,7 @@ def with_hints(failure: CallFailure, headers: Mapping[str, str], now: datetime) 
 
     Args:
         failure: as the codec classified it.
-        headers: names in lower case; `retry-after-ms` goes before `retry-after`.
+        headers: names in lower case; what is said in milliseconds goes before `retry-after`.
         now: the time in UTC, for a `retry-after` that is a date.
     """
     if failure.failure_reason in NEVER_RETRIED:
@@ -85,10 +109,13 @@ def parse_retry_after_s(headers: Mapping[str, str], now: datetime) -> float | No
     Args:
         headers: names in lower case.
         now: the time in UTC.
+
+    Source: `x-amz-retry-after` holds milliseconds, as botocore 1.43.106 reads it (`retries/standard.py`).
     """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
+    for name in _MILLISECOND_HINTS:
+        milliseconds = _number(headers.get(name))
+        if milliseconds is not None:
+            return milliseconds / 1000
     text = headers.get("retry-after")
     seconds = _number(text)
     return seconds if seconds is not None or text is None else _seconds_until(text, now)
@@ -101,7 +128,7 @@ def decide(
 
     Args:
         failure: of the last attempt, with the server's hints.
-        attempt_number: attempts made so far, from 1.
+        attempt_number: attempts of this kind made so far, from 1: those that were told "not now" count by themselves.
         elapsed_s: since the first attempt started.
         policy: limits.
         jitter: in 0..1; the whole wait is spread by it when the server asks for none, and a tenth when it does, so
@@ -112,12 +139,13 @@ def decide(
     """
     if not failure.retryable or failure.failure_reason in NEVER_RETRIED:
         return GiveUp(f"{failure.failure_reason} is not retried")
-    if attempt_number >= policy.max_attempts:
+    most = policy.max_throttled if failure.failure_reason in THROTTLED else policy.max_attempts
+    if attempt_number >= most:
         return GiveUp(f"{attempt_number} attempts failed")
     if failure.retry_after_s is None:
         after_s = jitter * min(policy.cap_s, policy.base_s * 2 ** (attempt_number - 1))
     elif failure.retry_after_s > policy.longest_hint_s:
-        return GiveUp(f"the server asks for a wait of {failure.retry_after_s:.0f} s")
+        return GiveUp(f"the server asks for a wait of {failure.retry_after_s:.0f} s", failure.retry_after_s)
     else:
         after_s = failure.retry_after_s * (1 + _HINT_SPREAD * jitter)
     if elapsed_s + after_s > policy.longest_call_s:

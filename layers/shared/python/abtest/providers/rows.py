@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from abtest.contracts.records import Attempt, FailureReason, ModelResponse
 from abtest.providers.ledger_key import payer, read_keys, request_key, write_key
-from abtest.providers.model import BatchSettings, LedgerEntry, ModelProvider, ModelRequest
+from abtest.providers.model import BatchSettings, LedgerEntry, ModelRequest
+from abtest.providers.registration import ModelProvider
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,27 +16,39 @@ from decimal import Decimal
 
 from abtest.contracts.records import Recording, Usage
 from abtest.core.errors import ProviderError
-from abtest.providers.call import Called, Caller, StopSignal
+from abtest.providers.call import Called, Caller
+from abtest.providers.gate import BatchGate
 from abtest.providers.ledger_key import payer
 from abtest.providers.ledger_writer import LedgerWriter
 from abtest.providers.model import (
     Answer,
     BatchResult,
     BatchSettings,
+    CallCost,
     CallFailure,
     ControlState,
+    Deferral,
     LedgerEntry,
-    ModelProvider,
     ModelRequest,
     StopReason,
 )
 from abtest.providers.outage import OutageWatch
 from abtest.providers.ports import BatchPorts, Codec, HttpCodec, RecordedCodec
 from abtest.providers.pricing import price_of
+from abtest.providers.registration import ModelProvider
 from abtest.providers.rows import BatchRows
+from abtest.providers.stop import DEFERRED, StopSignal
 
+CHARACTERS_PER_TOKEN = 3
+"""Rather more tokens than text in Latin script has; a limit's reservation is settled with the true number."""
+TOKENS_OF_A_FRAME = 16
 _KEYS_OF_ONE_READ = 100
-_STOP_REASONS: dict[str, StopReason] = {"cancelled": "cancelled", "budget": "budget", "deadline": "deadline"}
+_STOP_REASONS: dict[str, StopReason] = {
+    "cancelled": "cancelled",
+    "budget": "budget",
+    "deadline": "deadline",
+    DEFERRED: "deferred",
+}
 _PROMPT_STOPS = frozenset({"cancelled", "fatal", "store"})
 
 
@@ -68,8 +80,8 @@ async def answer_batch(batch: Batch, ports: BatchPorts, settings: BatchSettings)
         settings: limits, cache mode and the run's scope in the ledger.
 
     Returns:
-        What became of it. When it `stopped` for `cancelled` or `deadline`, or is `fatal`, requests that were not
-        finished have no row; when it stopped for `budget`, they have one that says so.
+        What became of it. When it `stopped` for `cancelled`, `deadline` or `deferred`, or is `fatal`, requests that
+        were not finished have no row; when it stopped for `budget`, they have one that says so.
 
     Raises:
         StoreError: the ledger or the run's record cannot be used; what was written before is found again by a retry.
@@ -81,6 +93,17 @@ async def answer_batch(batch: Batch, ports: BatchPorts, settings: BatchSettings)
     return await _BatchRun(batch, batch.codec, ports, settings).run()
 
 
+def expected_cost(request: ModelRequest) -> CallCost:
+    """Return what a call is expected to take from a provider's limits; what it took is settled after the answer.
+
+    Args:
+        request: its messages count by their characters, its answer as long as it may become.
+    """
+    characters = sum(len(message.content) for message in request.messages)
+    input_tokens = characters // CHARACTERS_PER_TOKEN + TOKENS_OF_A_FRAME
+    return CallCost(input_tokens, request.parameters.max_tokens)
+
+
 class _BatchRun:
     """One pass over one batch; lives in one event loop."""
 
@@ -88,7 +111,8 @@ class _BatchRun:
         self._batch, self._codec, self._ports, self._settings = batch, codec, ports, settings
         self._model = batch.requests[0].model
         self._stop = StopSignal()
-        self._caller = Caller(codec, ports, settings.retry, batch.provider.timeout_s, self._stop)
+        self._gate = BatchGate(batch.provider, batch.requests[0], ports, settings, self._stop)
+        self._caller = Caller(codec, ports, settings.retry, batch.provider.timeout_s, self._stop, self._gate)
         self._outage = OutageWatch(batch.provider, self._model, settings.max_in_flight)
         self._rows = BatchRows(batch.requests, batch.provider, settings)
         self._writer = LedgerWriter(
@@ -96,6 +120,7 @@ class _BatchRun:
         )
         self._state = ControlState()
         self._cost_usd = Decimal(0)
+        self._answered_now = 0
         self._fatal: ProviderError | None = None
 
     async def run(self) -> BatchResult:
@@ -117,6 +142,8 @@ class _BatchRun:
         return found
 
     async def _call_all(self, missing: list[str]) -> None:
+        await self._gate.start()
+        self._outage.has_answered_before = self._gate.has_answered_before or self._state.calls > 0
         # The price list takes a moment to load: now, and not while calls are being timed.
         price_of(self._batch.provider, self._model, Usage(), self._ports.clock.now())
         queue = iter(missing)
@@ -129,23 +156,32 @@ class _BatchRun:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            await asyncio.shield(self._writer.close())
+            await asyncio.shield(self._close())
         for worker in workers:
             if not worker.cancelled():
                 worker.result()
+
+    async def _close(self) -> None:
+        try:
+            await self._gate.close()
+        finally:
+            await self._writer.close()
 
     async def _work(self, queue: Iterator[str]) -> None:
         for key in queue:
             if self._stop.reason is not None:
                 return
-            http = self._codec.build(self._rows.request(key), self._batch.provider, self._batch.api_key)
-            self._record(key, await self._caller.call(http))
+            request = self._rows.request(key)
+            http = self._codec.build(request, self._batch.provider, self._batch.api_key)
+            self._record(key, await self._caller.call(http, expected_cost(request)))
 
     def _record(self, key: str, called: Called) -> None:
         if isinstance(called.result, Answer):
             self._record_answer(key, called.result, called)
-        elif called.interrupted:
+        elif called.interrupted or called.result is None:
             self._rows.note_interruption(key, called.attempts)
+            if isinstance(called.result, CallFailure):
+                self._outage.note_interruption(called.result)
         else:
             self._record_failure(key, called.result, called)
 
@@ -162,7 +198,9 @@ class _BatchRun:
             attempts=called.attempts,
             finish_reason=answer.finish_reason,
             provider_request_id=answer.provider_request_id,
+            served_model=answer.served_model,
         )
+        self._answered_now += 1
         self._cost_usd += cost_usd or Decimal(0)
         self._rows.note_answer(key, entry)
         self._outage.note_answer()
@@ -226,14 +264,23 @@ class _BatchRun:
 
     def _result(self) -> BatchResult:
         complete = self._rows.counts()[0] == len(self._batch.requests)
+        # A reason that came when everything was done stopped nothing.
+        reason = None if complete else self._stop.reason or DEFERRED
+        deferral = self._stop.deferral if reason == DEFERRED else None
         if complete and not self._rows.any_hit and self._fatal is None:
-            self._fatal = self._outage.at_end()
-        reason = self._stop.reason
-        responses = self._rows.responses(out_of_budget=reason == "budget")
+            ended = self._outage.at_end()
+            if isinstance(ended, Deferral):
+                reason, deferral = DEFERRED, ended
+            else:
+                self._fatal = ended
+        elif deferral is not None and not self._rows.any_hit:
+            self._fatal = self._fatal or self._outage.on_deferral(deferral)
+        responses = self._rows.responses(out_of_budget=self._stop.reason == "budget")
         return BatchResult(
             responses=responses,
             unfinished=len(responses) < len(self._batch.requests),
-            # A reason that came when everything was done stopped nothing.
-            stopped=None if complete else _STOP_REASONS.get(reason or ""),
+            stopped=_STOP_REASONS.get(reason or ""),
             fatal=self._fatal,
+            deferral=deferral,
+            answered_now=self._answered_now,
         )

@@ -1,6 +1,7 @@
 """The one Jinja environment: every text is escaped, an unknown name is an error.
 
-Depends on: jinja2; `abtest.analytics.wording`. Used by: `abtest.reporting.report`, `abtest.reporting.portfolio`.
+Depends on: jinja2; `abtest.analytics.wording`, `abtest.reporting.reasons`. Used by: `abtest.reporting.report`,
+`abtest.reporting.portfolio`.
 """
 
 from __future__ import annotations
@@ -14,30 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from abtest.analytics.wording import number_text
 from abtest.core.money import dollars
+from abtest.reporting.reasons import reason_text
 
 TEXT_LIMIT = 6_000
 """Characters of one answer that a page shows; all of them are in samples.csv."""
-
-REASONS = {
-    "timeout": "timed out",
-    "connection": "connection lost",
-    "rate_limited": "rate limited",
-    "server_error": "provider error",
-    "quota": "quota used up",
-    "auth": "key refused",
-    "bad_request": "request refused",
-    "not_found": "model not found",
-    "malformed": "malformed answer",
-    "no_recording": "no recording",
-    "budget": "budget used up",
-    "cancelled": "cancelled",
-    "no_response": "no response",
-    "no_verdict": "no verdict",
-    "judge_invalid": "judge could not score",
-    "not_judged": "not judged",
-    "not_reported": "not reported",
-    "unknown": "unknown reason",
-}
 
 
 @cache
@@ -54,7 +35,7 @@ def environment() -> Environment:
     made.filters.update(
         dollars=lambda amount: dollars(None if amount is None else Decimal(amount)),
         count=lambda number: f"{number:,}",
-        reason=lambda name: REASONS.get(name, name.replace("_", " ")),
+        reason=reason_text,
         visible=visible,
         json_text=json_text,
         moment=moment,

@@ -21,6 +21,7 @@ from abtest.analytics.wording import MINUS, TEST_NAMES, decision_text, level_tex
 from abtest.contracts.records import ModelResponse
 from abtest.reporting.charts import interval_bar
 from abtest.reporting.evidence import design_text, guardrail_rows, p_cell, sensitivity_rows, slice_rows
+from abtest.reporting.performance import performance_rows
 from abtest.reporting.rendering import environment
 from abtest.reporting.rows import PairedRow, most_telling
 
@@ -76,6 +77,7 @@ def render_report(analysis: AnalysisResult, pairs: Iterable[PairedRow]) -> str:
             slices=slice_rows(analysis),
             design=design_text(analysis),
             table=_variant_table(analysis),
+            performance=performance_rows(analysis),
             level=level_text(plan.alpha),
             missing=_missing(analysis),
             from_ledger=sum(variant.from_ledger for variant in analysis.variants),

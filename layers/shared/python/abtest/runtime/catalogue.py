@@ -6,18 +6,22 @@ Depends on: evaluation, providers, management. Used by: the API, the command lin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from abtest.contracts.past_use import PastUse
 from abtest.contracts.records import Usage
 from abtest.core.errors import InputIssue
 from abtest.evaluation.service import needs_reference
 from abtest.evaluation.validation import check_parameters
 from abtest.management.estimate import PriceOf
 from abtest.management.ports import ProviderFacts
-from abtest.providers.model import ModelProvider
+from abtest.providers import calibration, tokens
+from abtest.providers.ports import SharedState
 from abtest.providers.pricing import price_of
+from abtest.providers.registration import ModelProvider
 
 
 class JudgeRegistry:
@@ -32,6 +36,38 @@ class JudgeRegistry:
         return needs_reference(judge_type, parameters)
 
 
+class Tokenizers:
+    """Implements management's `TokenCounter` over the public tokenizers."""
+
+    encodings: Sequence[str] = tokens.ENCODINGS
+
+    def encoding_of(self, model: str) -> str | None:
+        """Return the encoding a model is known to read text in, or None."""
+        return tokens.encoding_of(model)
+
+    def count(self, encoding: str, text: str) -> int:
+        """Return the number of tokens of a text."""
+        return tokens.count_tokens(encoding, text)
+
+
+@dataclass(frozen=True)
+class ModelHistory:
+    """Implements management's `UsageHistory` for one workspace.
+
+    Args:
+        state: where histories live.
+    """
+
+    state: SharedState
+    workspace: str
+
+    def past(self, facts: ProviderFacts, model: str, *, base: str, prompt: str) -> PastUse | None:
+        """Return what earlier runs say of a next one, or None when there were none like it."""
+        provider = ModelProvider.model_validate(dict(facts.registration))
+        key = calibration.history_key(self.workspace, provider, model)
+        return calibration.recall(self.state, key, base=base, prompt=prompt)
+
+
 def price_book(now: Callable[[], datetime]) -> Callable[[Mapping[str, ProviderFacts]], PriceOf]:
     """Return what makes price functions of registered providers.
 
@@ -40,9 +76,9 @@ def price_book(now: Callable[[], datetime]) -> Callable[[Mapping[str, ProviderFa
     """
 
     def book(known: Mapping[str, ProviderFacts]) -> PriceOf:
-        def price(provider_id: str, model: str, usage: Usage) -> tuple[Decimal | None, str | None]:
+        def price(provider_id: str, model: str, usage: Usage, batch: bool) -> tuple[Decimal | None, str | None]:
             provider = ModelProvider.model_validate(dict(known[provider_id].registration))
-            return price_of(provider, model, usage, now())
+            return price_of(provider, model, usage, now(), batch=batch)
 
         return price
 

@@ -1,6 +1,7 @@
 """A Lambda function that answers a part of the HTTP API: routes in, problem details out, one log line a request.
 
-Depends on: Powertools event handler, `abtest.runtime.http_errors`. Used by: `functions/api`, `functions/plan_analysis`.
+Depends on: Powertools event handler, `abtest.runtime.http_errors`. Used by: `functions/api`, and the
+functions that answer one route each.
 """
 
 from __future__ import annotations

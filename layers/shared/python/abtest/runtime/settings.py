@@ -70,10 +70,17 @@ class ApiSettings(TableSettings, BucketSettings, AddressSettings, BudgetSettings
     user_pool_client_id: str
     issuer: str
     identity_endpoint_url: str | None = None
+    worker_max_concurrency: int = 10
 
 
 class PlanAnalysisSettings(TableSettings, BucketSettings, CommonSettings):
     """`functions/plan_analysis`."""
+
+
+class CheckProviderSettings(TableSettings, AddressSettings, CommonSettings):
+    """`functions/check_provider`."""
+
+    secrets_prefix: str
 
 
 class PlanRunSettings(TableSettings, BucketSettings, QueueSettings, BudgetSettings, CommonSettings):
@@ -87,6 +94,12 @@ class CallProviderSettings(TableSettings, BucketSettings, QueueSettings, Address
 
     secrets_prefix: str
     message_lease_s: int = 30
+
+
+class PollBatchesSettings(TableSettings, BucketSettings, AddressSettings, CommonSettings):
+    """`functions/poll_batches`."""
+
+    secrets_prefix: str
 
 
 class JudgeBatchSettings(TableSettings, BucketSettings, CommonSettings):
@@ -116,8 +129,10 @@ class DailyAnalyticsSettings(TableSettings, BucketSettings, CommonSettings):
 SETTINGS: dict[str, type[CommonSettings]] = {
     "api": ApiSettings,
     "plan_analysis": PlanAnalysisSettings,
+    "check_provider": CheckProviderSettings,
     "plan_run": PlanRunSettings,
     "call_provider": CallProviderSettings,
+    "poll_batches": PollBatchesSettings,
     "judge_batch": JudgeBatchSettings,
     "take_look": TakeLookSettings,
     "finish_run": FinishRunSettings,

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from abtest.adapters.dynamodb.batch_jobs import DynamoBatchJobStore
 from abtest.adapters.dynamodb.datasets import DynamoBudgetStore, DynamoDatasetStore
 from abtest.adapters.dynamodb.ledger import DynamoLedger
 from abtest.adapters.dynamodb.providers import DynamoProviderStore
 from abtest.adapters.dynamodb.runs import DynamoRunStore
+from abtest.adapters.dynamodb.shared_state import DynamoSharedState
 from abtest.adapters.dynamodb.table import Table
 from abtest.adapters.dynamodb.tests import DynamoTestStore
 from abtest.adapters.objects import S3ObjectStore
@@ -37,6 +39,12 @@ _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool
 
 _MAX_CONNECTIONS = 500
 """Of one worker; a provider's registration says how many calls are in flight, which is less."""
+
+
+_LONGEST_RESULTS_BYTES = 32 * 1024 * 1024
+"""Of one job at a batch interface: 300 KB an answer where a hundred are asked for at a time."""
+_HISTORY_LIFETIME_S = 180 * 24 * 3600
+"""A model that no run used for so long is counted anew."""
 
 
 class Wiring:
@@ -88,6 +96,21 @@ class Wiring:
         return DynamoProviderStore(self._table)
 
     @cached_property
+    def shared_state(self) -> DynamoSharedState:
+        """Documents that workers share: the health of providers, their limits."""
+        return DynamoSharedState(self._table, self.clock)
+
+    @cached_property
+    def model_history(self) -> DynamoSharedState:
+        """What models used in earlier runs; kept longer than what only running workers share."""
+        return DynamoSharedState(self._table, self.clock, lifetime_s=_HISTORY_LIFETIME_S)
+
+    @cached_property
+    def batch_jobs(self) -> DynamoBatchJobStore:
+        """Jobs at the vendors' batch interfaces."""
+        return DynamoBatchJobStore(self._table, self.clock)
+
+    @cached_property
     def workflow(self) -> StepFunctionsWorkflow:
         """Starts executions."""
         from abtest.adapters.workflow import StepFunctionsWorkflow
@@ -128,6 +151,18 @@ class Wiring:
         from abtest.adapters.http import HttpxTransport
 
         transport = HttpxTransport(_MAX_CONNECTIONS, allow_private=self.settings.allow_private_base_urls)
+        return self.event_loop.run_until_complete(transport.__aenter__())
+
+    @cached_property
+    def result_transport(self) -> HttpxTransport:
+        """HTTP to batch interfaces: one reply holds the answers of a whole batch."""
+        from abtest.adapters.http import HttpxTransport
+
+        transport = HttpxTransport(
+            _MAX_CONNECTIONS,
+            allow_private=self.settings.allow_private_base_urls,
+            longest_body_bytes=_LONGEST_RESULTS_BYTES,
+        )
         return self.event_loop.run_until_complete(transport.__aenter__())
 
     def ledger(self, workspace: str) -> DynamoLedger:

@@ -31,5 +31,8 @@ class StoredRunControl:
 
 def _to_state(spending: Spending) -> ControlState:
     return ControlState(
-        cancel_requested=spending.stop is not None, spent_usd=spending.spent_usd, cap_usd=spending.cap_usd
+        cancel_requested=spending.stop is not None,
+        spent_usd=spending.spent_usd,
+        cap_usd=spending.cap_usd,
+        calls=spending.calls,
     )

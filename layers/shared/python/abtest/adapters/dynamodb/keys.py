@@ -15,6 +15,9 @@
 | reservation | WS#w#BUDGET | RUN#r | | |
 | idempotency key | WS#w#IDEMPOTENCY#k | REQUEST | | |
 | answered call | LEDGER#scope#k | ANSWER | | |
+| what workers share | SHARED#k | STATE | | |
+| job at a vendor, how far | WS#w#RUN#r | JOB#j | JOBS, while it is open | job's key |
+| job at a vendor, what it is made of | WS#w#RUN#r | JOBREQUESTS#j | | |
 
 ULIDs make `gsi1sk` and `RUN#r` sort by time of creation.
 
@@ -33,6 +36,8 @@ INDEX_SORT = "gsi1sk"
 EXPIRES_AT = "expires_at"
 BATCH_PREFIX = "BATCH#"
 RUN_PREFIX = "RUN#"
+JOB_PREFIX = "JOB#"
+OPEN_JOBS = "JOBS"
 WORKSPACES = "WORKSPACES"
 
 
@@ -128,3 +133,18 @@ def idempotency(workspace_name: str, key: str) -> Key:
 def answer(scope: str, request_key: str) -> Key:
     """An answered call, by the hash of its canonical request."""
     return _key(f"LEDGER#{scope}#{request_key}", "ANSWER")
+
+
+def shared(key: str) -> Key:
+    """A document that all workers share and change."""
+    return _key(f"SHARED#{key}", "STATE")
+
+
+def job(workspace_name: str, run_id: str, job_name: str) -> Key:
+    """How far a job at a vendor's batch interface is."""
+    return _key(run_partition(workspace_name, run_id), f"{JOB_PREFIX}{job_name}")
+
+
+def job_requests(workspace_name: str, run_id: str, job_name: str) -> Key:
+    """What a job at a vendor's batch interface is made of."""
+    return _key(run_partition(workspace_name, run_id), f"JOBREQUESTS#{job_name}")

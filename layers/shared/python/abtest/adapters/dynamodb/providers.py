@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 from abtest.adapters.dynamodb import keys
 from abtest.adapters.dynamodb.table import Table
+from abtest.adapters.provider_facts import provider_facts
 from abtest.core.errors import NotFoundError
 from abtest.management.ports import ProviderFacts
-from abtest.providers.model import REPLAY_PROVIDER, ModelProvider
+from abtest.providers.registration import REPLAY_PROVIDER, ModelProvider
 
 
 class DynamoProviderStore:
@@ -44,7 +45,4 @@ class DynamoProviderStore:
 
     def facts(self, workspace: str) -> Mapping[str, ProviderFacts]:
         """Return what management needs to know of every provider."""
-        return {
-            provider.id: ProviderFacts(provider.vendor, provider.max_in_flight, provider.model_dump(mode="json"))
-            for provider in self.list(workspace)
-        }
+        return {provider.id: provider_facts(provider) for provider in self.list(workspace)}

@@ -14,7 +14,7 @@ from abtest.adapters.dynamodb import keys
 from abtest.adapters.dynamodb.table import ConditionFailedError, Item, Table
 from abtest.core.errors import IdempotencyKeyReusedError, NotFoundError
 from abtest.management.lifecycle import Event, next_status, states_before
-from abtest.management.model import Progress, Run, Spending, TestStatus
+from abtest.management.model import Progress, Run, Spending, TestStatus, Waiting, merged_waiting
 from abtest.management.ports import IdempotentRequest, Page
 
 IDEMPOTENCY_LIFETIME_S = 24 * 3600
@@ -141,22 +141,34 @@ class DynamoRunStore:
         error: dict[str, Any] | None = json.loads(item.get("error", "null"))
         return error
 
-    def record_batch(self, workspace: str, run_id: str, batch_key: str, counts: Mapping[str, int]) -> None:
-        """Set how far one batch is; a repeated batch counts once."""
-        self._table.put({**keys.batch(workspace, run_id, batch_key), **counts})
+    def record_batch(
+        self,
+        workspace: str,
+        run_id: str,
+        batch_key: str,
+        counts: Mapping[str, int],
+        waiting: Waiting | None = None,
+    ) -> None:
+        """Set how far one batch is and what it waits for; a repeated batch counts once."""
+        waits = {"waiting": waiting.model_dump_json()} if waiting is not None else {}
+        self._table.put({**keys.batch(workspace, run_id, batch_key), **counts, **waits})
 
     def progress(self, workspace: str, run_id: str) -> Progress:
         """Return the sum over all batches."""
         sums = {"G": [0, 0, 0], "J": [0, 0, 0]}
+        waiting: list[Waiting] = []
         for item in self._table.query(keys.run_partition(workspace, run_id), prefix=keys.BATCH_PREFIX):
             kind = sums[item[keys.SORT][len(keys.BATCH_PREFIX)]]
             for position, name in enumerate(("done", "failed", "from_ledger")):
                 kind[position] += int(item.get(name, 0))
+            if "waiting" in item:
+                waiting.append(Waiting.model_validate_json(item["waiting"]))
         return Progress(
             responses_done=sums["G"][0],
             responses_failed=sums["G"][1],
             responses_from_ledger=sums["G"][2],
             verdicts_done=sums["J"][0],
+            waiting=merged_waiting(waiting),
         )
 
     def _earlier(self, workspace: str, request: IdempotentRequest | None) -> Run | None:

@@ -117,6 +117,33 @@ class Table:
         response = self._call(lambda: self._client.update_item(**request, ReturnValues="ALL_NEW"))
         return self._in(response["Attributes"])
 
+    def replace(self, item: Item, attribute: str, expected: int | None) -> Item | None:
+        """Write an item if an attribute still has a value (None: if no item is there).
+
+        Returns:
+            None when it was written, else the item that stands there; empty when it went away meanwhile.
+        """
+        condition = f"attribute_not_exists({keys.PARTITION})" if expected is None else "#attribute = :expected"
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "Item": self._out(item),
+            "ConditionExpression": condition,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if expected is not None:
+            request["ExpressionAttributeNames"] = {"#attribute": attribute}
+            request["ExpressionAttributeValues"] = self._out({":expected": expected})
+        try:
+            self._client.put_item(**request)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise _translated(error) from error
+            standing: Any = error.response.get("Item")
+            return self._in(standing) if standing else {}
+        except BotoCoreError as error:
+            raise StoreUnavailableError(f"DynamoDB did not answer: {type(error).__name__}.") from error
+        return None
+
     def query(self, partition: str, *, prefix: str = "", attributes: Sequence[str] = ()) -> Iterator[Item]:
         """Return every item of a partition whose sort key has a prefix, in order."""
         request: dict[str, Any] = {

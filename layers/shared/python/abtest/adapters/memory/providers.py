@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
+from abtest.adapters.provider_facts import provider_facts
 from abtest.core.errors import NotFoundError
 from abtest.management.ports import ProviderFacts
-from abtest.providers.model import REPLAY_PROVIDER, ModelProvider
+from abtest.providers.registration import REPLAY_PROVIDER, ModelProvider
 
 
 class MemoryProviderStore:
@@ -47,7 +48,4 @@ class MemoryProviderStore:
 
     def facts(self, workspace: str) -> Mapping[str, ProviderFacts]:
         """Return what management needs to know of every provider."""
-        return {
-            provider.id: ProviderFacts(provider.vendor, provider.max_in_flight, provider.model_dump(mode="json"))
-            for provider in self.list(workspace)
-        }
+        return {provider.id: provider_facts(provider) for provider in self.list(workspace)}

@@ -15,7 +15,7 @@ from abtest.adapters.memory.pages import page
 from abtest.adapters.memory.tests import MemoryTestStore
 from abtest.core.errors import IdempotencyKeyReusedError, NotFoundError, StoreError
 from abtest.management.lifecycle import Event, next_status, states_before
-from abtest.management.model import Progress, Run, Spending, TestStatus
+from abtest.management.model import Progress, Run, Spending, TestStatus, Waiting, merged_waiting
 from abtest.management.ports import IdempotentRequest, Page
 
 _Key = tuple[str, str]
@@ -39,7 +39,7 @@ class MemoryRunStore:
         self._lock = tests.lock
         self._runs: dict[_Key, Run] = {}
         self._controls: dict[_Key, _Control] = {}
-        self._batches: dict[_Key, dict[str, dict[str, int]]] = {}
+        self._batches: dict[_Key, dict[str, tuple[dict[str, int], Waiting | None]]] = {}
         self._requests: dict[_Key, tuple[str, str]] = {}
 
     def start(self, run: Run, request: IdempotentRequest | None) -> Run:
@@ -142,10 +142,17 @@ class MemoryRunStore:
             control = self._controls.get((workspace, run_id))
             return copy.deepcopy(control.error) if control else None
 
-    def record_batch(self, workspace: str, run_id: str, batch_key: str, counts: Mapping[str, int]) -> None:
-        """Set how far one batch is; a repeated batch counts once."""
+    def record_batch(
+        self,
+        workspace: str,
+        run_id: str,
+        batch_key: str,
+        counts: Mapping[str, int],
+        waiting: Waiting | None = None,
+    ) -> None:
+        """Set how far one batch is and what it waits for; a repeated batch counts once."""
         with self._lock:
-            self._batches.setdefault((workspace, run_id), {})[batch_key] = dict(counts)
+            self._batches.setdefault((workspace, run_id), {})[batch_key] = dict(counts), waiting
 
     def progress(self, workspace: str, run_id: str) -> Progress:
         """Return the sum over all batches."""
@@ -153,13 +160,14 @@ class MemoryRunStore:
             batches = dict(self._batches.get((workspace, run_id), {}))
 
         def total(kind: str, name: str) -> int:
-            return sum(counts.get(name, 0) for key, counts in batches.items() if key.startswith(kind))
+            return sum(counts.get(name, 0) for key, (counts, _) in batches.items() if key.startswith(kind))
 
         return Progress(
             responses_done=total("G", "done"),
             responses_failed=total("G", "failed"),
             responses_from_ledger=total("G", "from_ledger"),
             verdicts_done=total("J", "done"),
+            waiting=merged_waiting(waiting for _, waiting in batches.values() if waiting is not None),
         )
 
     def _control(self, workspace: str, run_id: str) -> _Control:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from abtest.analytics.data.calls import CallStatistics
 from abtest.analytics.data.scores import SampleScores, ScoredBatch
 from abtest.analytics.data.tables import Values
 from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan
@@ -59,6 +60,7 @@ class VariantStatistics:
         spent_usd: sum of the known costs that this run paid itself.
         from_ledger: answers paid for before.
         price_sources: where the prices came from.
+        calls: what its calls were like.
     """
 
     outcomes: Mapping[str, int] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class VariantStatistics:
     spent_usd: Decimal = Decimal(0)
     from_ledger: int = 0
     price_sources: frozenset[str] = frozenset()
+    calls: CallStatistics = field(default_factory=CallStatistics)
 
     def __add__(self, other: VariantStatistics) -> VariantStatistics:
         return VariantStatistics(
@@ -84,6 +87,7 @@ class VariantStatistics:
             spent_usd=self.spent_usd + other.spent_usd,
             from_ledger=self.from_ledger + other.from_ledger,
             price_sources=self.price_sources | other.price_sources,
+            calls=self.calls + other.calls,
         )
 
 
@@ -252,6 +256,7 @@ class _Batch:
             spent_usd=sum((cost for cost, from_ledger in costs if not from_ledger), Decimal(0)),
             from_ledger=sum(answer.from_ledger for answer in known),
             price_sources=frozenset(answer.price_source for answer in known if answer.price_source),
+            calls=CallStatistics.of(known),
         )
 
     def _quantity(self, variant: str, metric: str) -> Observations:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from abtest.contracts.records import ModelResponse, Recording, Usage
 from abtest.providers.model import Capabilities, ModelRequest
+from abtest.providers.registration import Options
 
 PRICE_SOURCE = "recording"
 """The price source of a cost that the recording states."""
@@ -21,6 +22,7 @@ class ReplayCodec:
     """Serves recorded answers."""
 
     capabilities = Capabilities(parameters=frozenset(), calls_http=False)
+    options = Options
 
     def answer(self, request: ModelRequest, recordings: Mapping[str, Recording]) -> ModelResponse:
         """Return the recorded answer to a request; a sample without one fails with `no_recording`.

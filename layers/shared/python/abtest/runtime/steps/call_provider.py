@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -23,16 +23,23 @@ from abtest.contracts.records import ModelResponse, Recording, Sample
 from abtest.contracts.steps import GenerateItem, GenerateMessage, GenerateResult, Step
 from abtest.core.clock import Clock
 from abtest.core.errors import AbTestError, MessageUndeliverableError, NotFoundError, RunCancelledError, StoreError
+from abtest.core.ids import new_id
 from abtest.management import templates
 from abtest.management.endings import explained
 from abtest.management.model import RunFrozen
 from abtest.management.ports import ObjectStore, RunStore
 from abtest.providers import registry
-from abtest.providers.model import BatchResult, BatchSettings, ChatMessage, ModelProvider, ModelRequest
-from abtest.providers.ports import BatchPorts, Ledger, ProgressListener, RunControl, Transport
+from abtest.providers.batches.ports import BatchJobStore
+from abtest.providers.model import BatchResult, BatchSettings, ChatMessage, ModelRequest
+from abtest.providers.ports import BatchPorts, Ledger, ProgressListener, RunControl, SharedState, Transport
+from abtest.providers.registration import ModelProvider
 from abtest.providers.service import Batch, answer_batch
+from abtest.runtime.steps.batch_mode import answer_in_batch_mode, waits_at_vendor
 from abtest.runtime.steps.bodies import RunBodies
+from abtest.runtime.steps.put_off import BatchQueue, put_off
 
+MOST_IN_FLIGHT = 500
+"""Of one worker, as many as its transport has connections; a registration may ask for more over several workers."""
 _STOPPED = "The run was asked to stop; what was answered is kept."
 LEASE_RENEWALS = 3
 """How often a lease is renewed within its length: two renewals may fail before another worker takes the batch."""
@@ -50,12 +57,8 @@ class Tasks(Protocol):
         ...
 
 
-class BatchQueue(Protocol):
-    """The queue a message came from."""
-
-    def put_back(self, message: GenerateMessage, *, delay_s: int = 0) -> None:
-        """Send the batch again with its task token."""
-        ...
+class WorkerQueue(BatchQueue, Protocol):
+    """The queue a message came from, as its worker uses it."""
 
     def keep(self, queue_url: str, receipt_handle: str, lease_s: int) -> None:
         """Hide the message from other workers for some seconds from now."""
@@ -72,11 +75,13 @@ class CallProviderPorts:
         ledger, control: made for the batch's workspace and run.
         api_key: from a secret's name.
         run_async: runs a coroutine on the worker's one event loop.
+        batch_jobs: jobs at the vendors' batch interfaces.
+        shared: what all workers know of limits and of the providers' health.
     """
 
     runs: RunStore
     objects: ObjectStore
-    queues: BatchQueue
+    queues: WorkerQueue
     queue_urls: Mapping[str, str]
     tasks: Tasks
     transport: Transport
@@ -87,6 +92,8 @@ class CallProviderPorts:
     jitter: Callable[[], float]
     run_async: Callable[[Coroutine[Any, Any, BatchResult]], BatchResult]
     message_lease_s: int
+    batch_jobs: BatchJobStore
+    shared: SharedState
 
 
 def parsed_message(body: str, queue_arn: str, receipt_handle: str, ports: CallProviderPorts) -> GenerateMessage:
@@ -131,12 +138,17 @@ def call_provider(
         return _report(message, bodies.responses(item.wave, item.variant, item.batch), ports)
     try:
         with _kept(item.queue_url, receipt_handle, ports):
-            result = _answer(item, bodies, remaining_s, ports)
+            batch, result = _answer(message, bodies, remaining_s, ports)
     except StoreError:
         raise
     except AbTestError as error:
         _fail(message, error, ports)
         return None
+    if result.stopped == "deferred" and result.fatal is None and not waits_at_vendor(result):
+        gave_up = put_off(message, result, batch, ports)
+        if gave_up is None:
+            return None
+        result = replace(result, fatal=gave_up)
     return _conclude(message, result, bodies, ports)
 
 
@@ -144,6 +156,8 @@ def _conclude(
     message: GenerateMessage, result: BatchResult, bodies: RunBodies, ports: CallProviderPorts
 ) -> GenerateResult | None:
     item = message.batch
+    if waits_at_vendor(result):
+        return None
     if result.stopped == "deadline":
         ports.queues.put_back(message)
         return None
@@ -162,9 +176,9 @@ def _conclude(
 
 
 def _answer(
-    item: GenerateItem, bodies: RunBodies, remaining_s: Callable[[], float], ports: CallProviderPorts
-) -> BatchResult:
-    control = ports.control(item.workspace, item.run_id)
+    message: GenerateMessage, bodies: RunBodies, remaining_s: Callable[[], float], ports: CallProviderPorts
+) -> tuple[Batch, BatchResult]:
+    item = message.batch
     frozen = bodies.frozen()
     variant = frozen.definition.variants[item.variant]
     provider = ModelProvider.model_validate(frozen.providers[variant.provider])
@@ -178,16 +192,22 @@ def _answer(
     batch_ports = BatchPorts(
         transport=ports.transport,
         ledger=ports.ledger(item.workspace),
-        control=control,
+        control=ports.control(item.workspace, item.run_id),
         clock=ports.clock,
         remaining_s=remaining_s,
         jitter=ports.jitter,
+        shared=ports.shared,
+        owner=new_id("worker"),
         on_progress=_record(item, ports),
     )
     settings = BatchSettings(
-        ledger_scope=item.run_id, cache=frozen.definition.cache, max_in_flight=provider.max_in_flight
+        ledger_scope=item.run_id,
+        cache=frozen.definition.cache,
+        max_in_flight=min(provider.max_in_flight, MOST_IN_FLIGHT),
     )
-    return ports.run_async(answer_batch(batch, batch_ports, settings))
+    if variant.mode == "batch":
+        return batch, answer_in_batch_mode(batch, message, batch_ports, settings, ports)
+    return batch, ports.run_async(answer_batch(batch, batch_ports, settings))
 
 
 def _requests(
@@ -212,10 +232,13 @@ def _messages(definition: TestDefinition, variant: str, sample: Sample) -> tuple
     prompt = definition.variants[variant].prompt
     if prompt is None:
         return ()
-    user = ChatMessage(role="user", content=templates.render(prompt.user, sample.inputs))
-    if prompt.system is None:
-        return (user,)
-    return (ChatMessage(role="system", content=templates.render(prompt.system, sample.inputs)), user)
+    turns = [("system", prompt.system)] if prompt.system is not None else []
+    turns += [(message.role, message.content) for message in prompt.messages]
+    turns.append(("user", prompt.user))
+    return tuple(
+        ChatMessage.model_validate({"role": role, "content": templates.render(source, sample.inputs)})
+        for role, source in turns
+    )
 
 
 def _recordings(item: GenerateItem, frozen: RunFrozen, objects: ObjectStore) -> dict[str, Recording]:
@@ -250,8 +273,7 @@ def _kept(queue_url: str, receipt_handle: str, ports: CallProviderPorts) -> Iter
 def _record(item: GenerateItem, ports: CallProviderPorts) -> ProgressListener:
     def record(done: int, failed: int, from_ledger: int, cost_usd: Decimal) -> None:  # noqa: ARG001 - a port
         counts = {"done": done, "failed": failed, "from_ledger": from_ledger}
-        key = f"G#{item.wave}#{item.variant}#{item.batch}"
-        ports.runs.record_batch(item.workspace, item.run_id, key, counts)
+        ports.runs.record_batch(item.workspace, item.run_id, item.progress_key, counts)
 
     return record
 

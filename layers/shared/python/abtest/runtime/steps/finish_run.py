@@ -5,6 +5,7 @@ Depends on: analytics, reporting, management. Used by: `functions/finish_run`.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -13,16 +14,18 @@ from abtest.analytics.plan import AnalysisPlan
 from abtest.contracts import object_keys
 from abtest.contracts.steps import FinalState, WaveState
 from abtest.core.clock import Clock, iso
-from abtest.core.errors import RunCancelledError
+from abtest.core.errors import RunCancelledError, StoreError
 from abtest.core.money import dollars
 from abtest.management.endings import ended
-from abtest.management.model import Run, RunVerdict, TestStatus
+from abtest.management.model import Run, RunFrozen, RunVerdict, TestStatus
 from abtest.management.ports import BudgetStore, ObjectStore, RunStore
+from abtest.providers.ports import SharedState
 from abtest.reporting.exports import analysis_json, samples_csv
 from abtest.reporting.report import render_report
 from abtest.reporting.rows import PairedRow
 from abtest.runtime.steps.bodies import RunBodies
 from abtest.runtime.steps.run_analysis import analysis_so_far
+from abtest.runtime.steps.run_history import remember_use
 from abtest.runtime.steps.run_rows import analysis_plan
 
 _NUMERIC_PACKAGES = ("numpy", "scipy")
@@ -30,12 +33,17 @@ _NUMERIC_PACKAGES = ("numpy", "scipy")
 
 @dataclass(frozen=True)
 class FinishRunPorts:
-    """What ending a run needs."""
+    """What ending a run needs.
+
+    Args:
+        model_history: remembers what models used, for later estimates.
+    """
 
     runs: RunStore
     budgets: BudgetStore
     objects: ObjectStore
     clock: Clock
+    model_history: SharedState
 
 
 def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
@@ -50,8 +58,12 @@ def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
     if ports.runs.spending(state.workspace, state.run_id).stop == "cancelled":
         raise RunCancelledError("The run was asked to stop; what was answered is kept.")
     bodies = RunBodies(ports.objects, state.workspace, state.run_id)
-    analysis, rows = _analysis(run, bodies, ports.clock, waves=state.wave + 1)
+    frozen = bodies.frozen()
+    analysis, rows = _analysis(run, bodies, frozen, ports.clock, waves=state.wave + 1)
     _write(bodies, analysis, rows)
+    with contextlib.suppress(StoreError):
+        # A better estimate next time is not worth the failure of this run.
+        remember_use(ports.model_history, state.workspace, frozen, analysis)
     spent_usd = ports.runs.spending(state.workspace, state.run_id).spent_usd
     verdict = RunVerdict(decision=analysis.decision.outcome, sentence=analysis.decision.sentence)
     done = ended(run, ports.clock.now()).model_copy(update={"verdict": verdict, "artifacts": object_keys.ARTIFACTS})
@@ -61,8 +73,9 @@ def finish_run(state: WaveState, ports: FinishRunPorts) -> FinalState:
     return _final(state, ports.runs.get(state.workspace, state.run_id))
 
 
-def _analysis(run: Run, bodies: RunBodies, clock: Clock, *, waves: int) -> tuple[AnalysisResult, list[PairedRow]]:
-    frozen = bodies.frozen()
+def _analysis(
+    run: Run, bodies: RunBodies, frozen: RunFrozen, clock: Clock, *, waves: int
+) -> tuple[AnalysisResult, list[PairedRow]]:
     frozen = frozen.model_copy(update={"versions": {**frozen.versions, **{p: version(p) for p in _NUMERIC_PACKAGES}}})
     plan = analysis_plan(run, frozen, iso(clock.now()))
     analysis, rows = analysis_so_far(bodies, frozen, plan, waves=waves)

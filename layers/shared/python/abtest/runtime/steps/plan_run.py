@@ -121,8 +121,8 @@ def _check_prompts(definition: TestDefinition, rows: Sequence[bytes]) -> None:
         (f"variants.{name}.prompt.{field}", source)
         for name, variant in definition.variants.items()
         if variant.prompt is not None
-        for field, source in (("system", variant.prompt.system), ("user", variant.prompt.user))
-        if source is not None and not templates.only_inserts(source)
+        for field, source in variant.prompt.parts().items()
+        if not templates.only_inserts(source)
     ]
     if not prompts:
         return
@@ -173,6 +173,7 @@ def _freeze(
         providers={name: dict(fact.registration) for name, fact in facts.items()},
         started_at=run.started_at,
         batches_by_wave=tuple(len(wave.batches) for wave in waves),
+        estimate=test.estimate,
         versions=_versions(),
     )
     objects.put(object_keys.frozen(run.workspace, run.run_id), frozen.model_dump_json().encode())

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from abtest.analytics.plan import AnalysisPlan, DesignPlan, GuardrailPlan, JudgeMetric
+from abtest.analytics.plan import AnalysisPlan, DesignPlan, ExpectedUse, GuardrailPlan, JudgeMetric
 from abtest.contracts.records import ModelResponse, Sample, Verdict
 from abtest.core.clock import iso
 from abtest.evaluation.service import is_binary
-from abtest.management.model import Run, RunFrozen
+from abtest.management.model import Estimate, Run, RunFrozen
 from abtest.runtime.steps.bodies import RunBodies
 
 _PARALLEL_READS = 8
@@ -89,11 +89,31 @@ def analysis_plan(run: Run, frozen: RunFrozen, finished_at: str | None) -> Analy
         dataset_version=definition.dataset.version,
         description=definition.description or None,
         models={name: f"{variant.provider}/{variant.model}" for name, variant in definition.variants.items()},
+        expected=_expected(frozen.estimate),
         versions=frozen.versions,
         cap_usd=definition.budget.cap_usd,
         started_at=iso(frozen.started_at),
         finished_at=finished_at,
     )
+
+
+def _expected(estimate: Estimate | None) -> dict[str, ExpectedUse]:
+    """Return what was estimated for each variant that asks anything."""
+    return {
+        one.variant: ExpectedUse(
+            calls=one.calls,
+            input_tokens_expected=one.input_tokens_expected,
+            input_tokens_max=one.input_tokens,
+            input_counted_by=one.input_counted_by,
+            input_error=one.input_error,
+            output_tokens_expected=one.output_tokens_expected,
+            output_tokens_max=one.output_tokens_max,
+            cost_usd_expected=one.cost_usd_expected,
+            cost_usd_max=one.cost_usd_max,
+        )
+        for one in (estimate.by_variant if estimate else ())
+        if one.calls
+    }
 
 
 def _read(bodies: RunBodies, frozen: RunFrozen, wave: int, batch: int) -> BatchRows:
