@@ -8,7 +8,7 @@ UV := $(BIN)/python -m uv
 INSTALL := $(UV) pip install --quiet --no-cache --python $(BIN)/python
 CODE := app.py infra functions layers/shared cli tests
 
-.PHONY: help demo test setup setup-dev check format lint types imports synth layers requirements bench-run bench-analytics clean
+.PHONY: help demo test setup setup-dev check format lint types imports synth layers requirements bench-run bench-providers bench-analytics clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ synth: setup-dev  ## CloudFormation of every environment, with no AWS call
 
 bench-run: setup-dev  ## a run of 2,000 calls against a bare client loop
 	@exec $(BIN)/python tests/benchmarks/bench_run.py
+
+bench-providers: setup-dev  ## the calls of one worker against a bare client loop, by wire format
+	@exec $(BIN)/python tests/benchmarks/bench_providers.py
 
 bench-analytics: setup-dev  ## the statistics of a million pairs against plain ways to them
 	@exec $(BIN)/python tests/benchmarks/bench_analytics.py

@@ -1,11 +1,12 @@
-"""A fast provider on loopback that speaks OpenAI Chat Completions, fails on demand and counts what it was paid for.
+"""A fast provider on loopback that speaks every vendor's wire format, fails on demand and counts what it was paid for.
 
 `python tests/benchmarks/mock_provider.py --port 9100 --latency-ms 50 --rate-429 0.05`
 
-- `POST .../chat/completions` answers after the latency; the text is the last user message, or a fixed one.
+- `POST` to a path of a wire format (`.../chat/completions`, `.../responses`, `.../messages`, `...:generateContent`,
+  `.../converse`) answers in it after the latency; the text is the last user message, or a fixed one.
 - `GET /__calls` -> `{"total", "received", "in_flight", "most_in_flight", "by_prompt_sha", "by_status"}`: `total` and
   `by_prompt_sha` count answers with HTTP 200, which a provider would bill, also those whose caller has gone away; the
-  hash is the SHA-256 of the JSON of `messages` with sorted keys and no spaces. `POST /__reset` sets all to zero.
+  hash is the SHA-256 of the JSON of the prompt with sorted keys and no spaces. `POST /__reset` sets all to zero.
 - `POST /__behaviour` changes any field of `Behaviour` while it runs and returns all of them.
 - `GET /v1/models` and `GET /health` answer 200.
 
@@ -16,16 +17,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import json
 import random
 import signal
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness.wire_formats import Spoken, WireFormat, format_of, model_of
 
 GARBAGE = b"<html><body>upstream says hello</body></html>"
 
@@ -46,9 +51,9 @@ class Behaviour:
         fail_first: so many first calls of each prompt get 500, whatever the rates say.
         hang: calls are accepted and never answered.
         reply: text of every answer; None repeats the last user message.
-        finish_reason: of every answer.
-        refusal: text of a refusal; None answers.
-        usage: whether answers state tokens.
+        finish_reason: of every answer of Chat Completions.
+        refusal: text of a refusal of Chat Completions; None answers.
+        usage: whether answers of Chat Completions state tokens.
     """
 
     latency_ms: float = 50.0
@@ -108,8 +113,9 @@ class MockProvider:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to any request."""
         path = request.path
-        if path.endswith("/chat/completions"):
-            return await self._complete(request)
+        spoken = format_of(path)
+        if spoken is not None:
+            return await self._complete(request, spoken)
         if path == "/__calls":
             return web.json_response(vars(self.counts))
         if path == "/__reset":
@@ -130,7 +136,7 @@ class MockProvider:
             return web.json_response({"error": {"message": str(error)}}, status=400)
         return web.json_response(asdict(self.behaviour))
 
-    async def _complete(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _complete(self, request: web.BaseRequest, spoken: WireFormat) -> web.StreamResponse:
         behaviour, counts = self.behaviour, self.counts
         counts.received += 1
         counts.in_flight += 1
@@ -140,14 +146,16 @@ class MockProvider:
             if behaviour.hang:
                 await asyncio.Event().wait()
             await asyncio.sleep(behaviour.latency_ms / 1000)
-            return self._answer(request, body, behaviour)
+            return self._answer(request, spoken, body, behaviour)
         except (ValueError, KeyError, IndexError, TypeError):
             return self._counted(_error(400, "invalid_request", None))
         finally:
             counts.in_flight -= 1
 
-    def _answer(self, request: web.BaseRequest, body: dict[str, Any], behaviour: Behaviour) -> web.StreamResponse:
-        sha = prompt_sha(body["messages"])
+    def _answer(
+        self, request: web.BaseRequest, spoken: WireFormat, body: dict[str, Any], behaviour: Behaviour
+    ) -> web.StreamResponse:
+        sha = spoken.prompt_sha(body)
         self._seen[sha] += 1
         fault = self._fault(behaviour, sha)
         if fault == "disconnect":
@@ -162,7 +170,8 @@ class MockProvider:
         if fault == "garbage":
             return self._counted(web.Response(body=GARBAGE, content_type="text/html"))
         self._serial += 1
-        return self._counted(_completion(body, behaviour, self._serial))
+        said = _said(spoken, body, model_of(request.path, body), behaviour, self._serial)
+        return self._counted(_completion(spoken, said, behaviour))
 
     def _fault(self, behaviour: Behaviour, sha: str) -> int | str | None:
         if behaviour.status is not None:
@@ -187,40 +196,26 @@ class MockProvider:
         return response
 
 
-def prompt_sha(messages: list[dict[str, Any]]) -> str:
-    """Return the name under which the calls of a prompt are counted.
-
-    Args:
-        messages: of the request's body.
-    """
-    text = json.dumps(messages, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+def _said(spoken: WireFormat, body: dict[str, Any], model: str, behaviour: Behaviour, serial: int) -> Spoken:
+    text = spoken.last_text(body) if behaviour.reply is None else behaviour.reply
+    # Of the whole prompt: a system message costs tokens too.
+    characters = len(json.dumps(spoken.prompt(body), ensure_ascii=False))
+    return Spoken(text, model, serial, input_tokens=characters // 4 + 1, output_tokens=len(text) // 4 + 1)
 
 
-def _completion(body: dict[str, Any], behaviour: Behaviour, serial: int) -> web.Response:
-    asked = str(body["messages"][-1]["content"])
-    text = asked if behaviour.reply is None else behaviour.reply
-    message = {"role": "assistant", "content": text if behaviour.refusal is None else None}
-    if behaviour.refusal is not None:
-        message["refusal"] = behaviour.refusal
-    document: dict[str, Any] = {
-        "id": f"chatcmpl-{serial}",
-        "object": "chat.completion",
-        "model": body.get("model"),
-        "choices": [{"index": 0, "message": message, "finish_reason": behaviour.finish_reason}],
-    }
-    if behaviour.usage:
-        prompt = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 1
-        completion = len(text) // 4 + 1
-        document["usage"] = {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
+def _completion(spoken: WireFormat, said: Spoken, behaviour: Behaviour) -> web.Response:
+    document = spoken.reply(said)
+    if spoken.vendor == "openai_chat":
+        (choice,) = document["choices"]
+        choice["finish_reason"] = behaviour.finish_reason
+        if behaviour.refusal is not None:
+            choice["message"] |= {"content": None, "refusal": behaviour.refusal}
+        if not behaviour.usage:
+            del document["usage"]
     return web.Response(
         body=json.dumps(document).encode(),
         content_type="application/json",
-        headers={"x-request-id": f"req-{serial}"},
+        headers={spoken.request_id: f"req-{said.serial}"},
     )
 
 

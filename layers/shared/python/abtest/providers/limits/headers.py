@@ -76,6 +76,9 @@ def server_limits(headers: Mapping[str, str], now: datetime) -> ServerLimits | N
         headers: names in lower case.
         now: the time in UTC, for a reset that is a time.
     """
+    # Most providers say nothing: one look at the names is all that this costs them.
+    if not any("ratelimit-" in name for name in headers):
+        return None
     found: dict[Dimension, ServerLimit] = {}
     for dimension in _DIMENSIONS:
         name = dimension.replace("_", "-")
