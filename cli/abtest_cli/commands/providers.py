@@ -103,7 +103,12 @@ def add_provider(
     }
     with connect(env) as client:
         client.put_provider(provider_id, body)
-    console().print(f"Provider {provider_id} is registered in {env}.", markup=False)
+    console().print(
+        f"Provider {provider_id} is registered in {env}. "
+        f"See whether it works: abtest providers check {provider_id} MODEL{'' if env == 'local' else f' --env {env}'}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @providers.command("check")
