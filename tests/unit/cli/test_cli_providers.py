@@ -29,7 +29,7 @@ def a_health(**facts: Any) -> dict[str, Any]:
 def test_check__says_that_it_works(platform: FakePlatform, capsys: pytest.CaptureFixture[str]) -> None:
     platform.checks["m"] = a_check()
     assert run_cli(["providers", "check", "openai", "m"]) == 0
-    assert "openai/m works: truncated as m-2026-01-31 in 412 ms, cost $1.0e-6." in capsys.readouterr().out
+    assert "openai/m works: truncated as m-2026-01-31 in 412 ms, cost $0.000001." in capsys.readouterr().out
     assert str(platform.requests[-1].url).endswith("/v1/providers/openai/check")
 
 

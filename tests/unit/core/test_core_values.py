@@ -75,7 +75,7 @@ def test_unknown_stays_unknown__in_a_sum() -> None:
         (None, "unknown"),
         (Decimal(0), "$0"),
         (Decimal("0.0042"), "$0.0042"),
-        (Decimal("0.00000123"), "$1.2e-6"),
+        (Decimal("0.00000123"), "$0.0000012"),
         (Decimal("1234.5"), "$1,234.50"),
         (Decimal("0.5"), "$0.5"),
     ],

@@ -38,10 +38,9 @@ def dollars(amount_usd: Decimal | None) -> str:
         return "unknown"
     if amount_usd == 0:
         return "$0"
-    return (
-        f"${amount_usd:,.2f}"
-        if amount_usd >= 1
-        else f"${amount_usd:.2g}"
-        if amount_usd >= Decimal("0.0001")
-        else f"${amount_usd:.1e}"
-    )
+    if amount_usd >= 1:
+        return f"${amount_usd:,.2f}"
+    if amount_usd >= Decimal("0.0001"):
+        return f"${amount_usd:.2g}"
+    # Two digits that say something, and never an exponent, which few people read as money.
+    return f"${Decimal(f'{amount_usd:.1e}').normalize():f}"
