@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from abtest.contracts import object_keys
+from abtest.contracts.records import Attempt, ModelResponse
 
 Next = Literal["first_wave", "next_wave", "finish"]
 """What a look decided; `first_wave` before any look."""
@@ -98,12 +99,16 @@ class GenerateMessage(Step):
         deferrals: how often a worker put the message back without failing.
         waiting_since_s: epoch seconds since which no call of the batch was answered, because its provider is down or
             refuses every one; None while it is not waited for.
+        failed: rows of samples that failed for good before the batch was put back; they are not asked again.
+        attempts: earlier attempts of samples without a row, by sample; so every attempt stands in the row in the end.
     """
 
     task_token: str
     batch: GenerateItem
     deferrals: int = 0
     waiting_since_s: float | None = None
+    failed: tuple[ModelResponse, ...] = ()
+    attempts: dict[str, tuple[Attempt, ...]] = Field(default_factory=dict)
 
 
 class GenerateResult(Step):

@@ -25,6 +25,8 @@ from abtest.providers.ports import BatchPorts, CallGate, HttpCodec
 from abtest.providers.retry import THROTTLED, Retry, decide, with_hints
 from abtest.providers.stop import StopSignal
 
+LONGEST_PARKED_S = 86_400.0
+"""A server may ask for any number of seconds; a wait must still be a time in the calendar."""
 _WAIT_AFTER_THROTTLES_S = 15.0
 _WAIT_WHILE_DOWN_S = 1.0
 
@@ -48,9 +50,9 @@ class Called:
 
 @dataclass(slots=True)
 class _Course:
-    """One call so far."""
+    """One call so far; it starts when its first attempt is sent, for what it waits for before is not its own."""
 
-    started_s: float
+    started_s: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
     throttled: int = 0
     parked: bool = False
@@ -79,7 +81,7 @@ class Caller:
             request: as the codec built it; sent unchanged with each attempt.
             cost: what each attempt is expected to take from the limits.
         """
-        course = _Course(self.ports.clock.monotonic_s())
+        course = _Course()
         while True:
             if not await self.gate.enter(cost):
                 return course.ended(interrupted=True)
@@ -94,6 +96,8 @@ class Caller:
 
     async def _attempt(self, request: HttpRequest, cost: CallCost, course: _Course) -> CallFailure | None:
         sent_s = self.ports.clock.monotonic_s()
+        if not course.attempts:
+            course.started_s = sent_s
         seen: SeenAttempt | None = None
         try:
             reply = await self.ports.transport.send(request, self.timeout_s)
@@ -122,7 +126,7 @@ class Caller:
         if throttled and failure.retryable:
             # The provider answers, only not now: that is nothing a sample should fail for.
             wait_s = decision.after_s if isinstance(decision, Retry) else decision.wait_s
-            wait_s = _WAIT_AFTER_THROTTLES_S if wait_s is None else wait_s
+            wait_s = _WAIT_AFTER_THROTTLES_S if wait_s is None else min(wait_s, LONGEST_PARKED_S)
             self.stop.park(Deferral(wait_s, "provider_throttles", failure.detail))
             course.parked = True
             return None

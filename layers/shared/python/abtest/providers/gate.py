@@ -19,6 +19,21 @@ from abtest.providers.registration import ModelProvider
 from abtest.providers.retry import THROTTLED
 from abtest.providers.stop import StopSignal
 
+CHARACTERS_PER_TOKEN = 3
+"""Rather more tokens than text in Latin script has; a limit's reservation is settled with the true number."""
+TOKENS_OF_A_FRAME = 16
+
+
+def expected_cost(request: ModelRequest) -> CallCost:
+    """Return what a call is expected to take from a provider's limits; what it took is settled after the answer.
+
+    Args:
+        request: its messages count by their characters, its answer as long as it may become.
+    """
+    characters = sum(len(message.content) for message in request.messages)
+    input_tokens = characters // CHARACTERS_PER_TOKEN + TOKENS_OF_A_FRAME
+    return CallCost(input_tokens, request.parameters.max_tokens)
+
 
 class BatchGate:
     """Implements `CallGate` for the calls of one batch; lives in one event loop.
@@ -54,10 +69,12 @@ class BatchGate:
         self._limit = AimdLimit(settings.max_in_flight)
         self._places = InFlight(self._limit)
         self._blocked_since_s: float | None = None
+        self.attempts = 0
+        """Attempts that were let in so far."""
 
     @property
     def has_answered_before(self) -> bool:
-        """Whether the provider is known to have answered somebody with this model."""
+        """Whether the provider is known to have answered somebody with this model; changes while the batch runs."""
         return self._watch.has_answered_before
 
     @property
@@ -70,12 +87,30 @@ class BatchGate:
         await self._watch.start()
 
     async def close(self) -> None:
-        """Share what is left, and give back what was reserved and not used."""
-        await self._permits.close()
-        await self._watch.close()
+        """Share what is left, and give back what was reserved and not used. Call it after `start`, whatever came."""
+        try:
+            await self._permits.close()
+        finally:
+            # Without it nobody else may probe until the lease ends.
+            await self._watch.close()
 
     async def enter(self, cost: CallCost) -> bool:
         """Wait until an attempt may be made; False when this batch should make none any more."""
+        let_in = await self._stop.unless_stopped(self._enter(cost))
+        self.attempts += let_in
+        return let_in
+
+    def leave(self, cost: CallCost, seen: SeenAttempt | None) -> None:
+        """Take what an attempt showed, None when it was cut off; once after each `enter` that returned True."""
+        try:
+            self._watch.note(seen)
+            if seen is not None:
+                self._learn(seen)
+            self._permits.settle(cost, seen.usage if seen is not None else None)
+        finally:
+            self._places.leave()
+
+    async def _enter(self, cost: CallCost) -> bool:
         await self._places.enter()
         let_in = False
         try:
@@ -85,28 +120,20 @@ class BatchGate:
             if not let_in:
                 self._places.leave()
 
-    def leave(self, cost: CallCost, seen: SeenAttempt | None) -> None:
-        """Take what an attempt showed, None when it was cut off; once after each `enter` that returned True."""
-        self._watch.note(seen)
-        if seen is not None:
-            self._learn(seen)
-        self._permits.settle(cost, seen.usage if seen is not None else None)
-        self._places.leave()
-
     async def _let_in(self, cost: CallCost) -> bool:
         while self._stop.reason is None:
-            deferral = await self._permits.acquire(cost)
-            if deferral is not None:
-                self._stop.defer(deferral)
-                return False
-            admission = self._watch.admit() if self._stop.reason is None else None
-            if admission is not None and admission.may_call:
-                self._blocked_since_s = None
-                return True
-            # A permit is for now: one that waited for the circuit would come too late, and beside others.
-            self._permits.settle(cost, None)
-            if admission is not None:
-                await self._wait_for_circuit(admission)
+            admission = self._watch.look()
+            if admission.may_call:
+                deferral = await self._permits.acquire(cost)
+                if deferral is not None:
+                    self._stop.defer(deferral)
+                    return False
+                if self._stop.leaves_permits and (admission := self._watch.admit()).may_call:
+                    self._blocked_since_s = None
+                    return True
+                # The circuit opened, or the batch stopped, while the call waited for its permit.
+                self._permits.give_back(cost)
+            await self._wait_for_circuit(admission)
         return False
 
     async def _wait_for_circuit(self, admission: Admission) -> None:

@@ -302,6 +302,9 @@ class BatchResult:
         deferral: what the batch should wait for, exactly when it stopped as `deferred`; its rows are then provisional,
             for what failed is asked again.
         answered_now: calls that were answered in this pass: progress, whatever else happened.
+        attempts_now: HTTP attempts of this pass, whatever came of them.
+        if_given_up: when it stopped as `deferred` or `deadline`, every row as it is if nobody waits any longer: an
+            unfinished request failed as its last attempt did. Empty otherwise.
     """
 
     responses: tuple[ModelResponse, ...]
@@ -310,3 +313,5 @@ class BatchResult:
     fatal: ProviderError | None = None
     deferral: Deferral | None = None
     answered_now: int = 0
+    attempts_now: int = 0
+    if_given_up: tuple[ModelResponse, ...] = ()

@@ -9,6 +9,8 @@ Depends on: `abtest.core.errors`, `abtest.providers.advice`. Used by: the servic
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from abtest.contracts.records import FailureReason
@@ -20,13 +22,21 @@ from abtest.core.errors import (
     ProviderUnavailableError,
 )
 from abtest.providers.advice import WHAT_TO_DO
-from abtest.providers.model import CallFailure, Deferral
+from abtest.providers.model import CallFailure, Deferral, WaitingFor
 from abtest.providers.registration import ModelProvider
+from abtest.providers.retry import THROTTLED
 
 UNAVAILABLE_REASONS: frozenset[FailureReason] = frozenset(
     {"timeout", "connection", "tls", "rate_limited", "overloaded", "server_error"}
 )
 """Reasons that say something about the provider and nothing about the request."""
+NOT_ASKED: Mapping[WaitingFor | None, FailureReason] = {
+    None: "timeout",
+    "rate_limit": "rate_limited",
+    "provider_throttles": "rate_limited",
+    "circuit_open": "overloaded",
+}
+"""Why a request failed that no attempt ended for, by what its batch waited for; None when workers' time ran out."""
 _KEY_REASONS: frozenset[FailureReason] = frozenset({"auth", "permission", "clock_skew"})
 _NOTHING_THERE: frozenset[FailureReason] = frozenset({"not_found", "model_not_found", "model_retired"})
 _WRONG_TOGETHER: frozenset[FailureReason] = frozenset(
@@ -44,21 +54,26 @@ class OutageWatch:
         provider: named in the messages.
         model: named in the messages.
         max_in_flight: of the batch; twice as many failed calls, and at least 20, are enough to stop early.
+        has_answered_before: whether the provider is known by now to have answered somebody, of whatever run: then a
+            silent one is waited for. Another worker may get the first answer while this one gets none.
     """
 
-    def __init__(self, provider: ModelProvider, model: str, max_in_flight: int) -> None:
+    def __init__(
+        self, provider: ModelProvider, model: str, max_in_flight: int, has_answered_before: Callable[[], bool]
+    ) -> None:
         self._provider = provider
         self._model = model
         self._enough = max(_FEWEST_FOR_AN_EARLY_END, 2 * max_in_flight)
         self._failures: Counter[FailureReason] = Counter()
         self._answered = 0
+        self._throttled_in_a_row = 0
         self._last_detail = ""
-        self.has_answered_before = False
-        """Whether the provider is known to have answered somebody: then a silent one is waited for."""
+        self._has_answered_before = has_answered_before
 
     def note_answer(self) -> None:
         """Count a call that got an answer."""
         self._answered += 1
+        self._throttled_in_a_row = 0
 
     def note_failure(self, failure: CallFailure) -> ProviderError | None:
         """Count a failed call, and return the failure of the whole provider if this one shows it.
@@ -79,13 +94,27 @@ class OutageWatch:
             return None
         seen = set(self._failures)
         if seen <= UNAVAILABLE_REASONS:
-            return None if self.has_answered_before else self._unavailable_error()
+            return None if self._has_answered_before() else self._unavailable_error()
         return self._refused_error(failure) if seen <= _WRONG_TOGETHER else None
 
-    def note_interruption(self, failure: CallFailure) -> None:
-        """Count a failed call that the end of the batch kept from another attempt."""
+    def note_interruption(self, failure: CallFailure) -> bool:
+        """Count a call that should have been made again, and return whether it is pointless to make others now.
+
+        That is so when call after call used up its attempts on "not now": each of the rest would do the same.
+        """
         self._failures[failure.failure_reason] += 1
         self._last_detail = failure.detail
+        self._throttled_in_a_row += failure.failure_reason in THROTTLED
+        return self._throttled_in_a_row >= _FEWEST_FOR_AN_EARLY_END
+
+    def explained(self, deferral: Deferral) -> Deferral:
+        """Return what the batch waits for, as it is to be told.
+
+        A provider that refuses every call makes our own limit tighter and tighter. What is waited for is the provider.
+        """
+        if deferral.why != "rate_limit" or self._answered or not self._failures:
+            return deferral
+        return replace(deferral, why="provider_throttles", detail=self._last_detail)
 
     def on_deferral(self, deferral: Deferral) -> ProviderError | None:
         """Return the failure of a provider that is down and never answered anybody; None when it is worth a wait.
@@ -93,7 +122,7 @@ class OutageWatch:
         Args:
             deferral: what the batch is about to wait for.
         """
-        if deferral.why != "circuit_open" or self._answered or self.has_answered_before:
+        if deferral.why != "circuit_open" or self._answered or self._has_answered_before():
             return None
         if self._failures:
             return self._unavailable_error()
@@ -110,7 +139,7 @@ class OutageWatch:
         """
         if self._answered or not self._failures or not set(self._failures) <= UNAVAILABLE_REASONS:
             return None
-        if self.has_answered_before:
+        if self._has_answered_before():
             return Deferral(_WAIT_AFTER_AN_EMPTY_BATCH_S, "circuit_open", self._last_detail)
         return self._unavailable_error()
 
@@ -168,20 +197,21 @@ class OutageWatch:
         )
 
 
-def given_up(provider: ModelProvider, model: str, deferral: Deferral, waited_s: float) -> ProviderUnavailableError:
+def given_up(
+    provider: ModelProvider, model: str, deferral: Deferral | None, waited_s: float
+) -> ProviderUnavailableError:
     """Return the failure of a batch that waited for its provider as long as the registration allows.
 
     Args:
         provider: named in the message; its `give_up_after_s` is over.
         model: named in the message.
-        deferral: what the batch waits for.
+        deferral: what the batch waits for; None when its calls outlast its workers.
         waited_s: since its last answer.
     """
-    what = {
-        "provider_throttles": "it limits or refuses each call for now",
-        "circuit_open": "it is down",
-    }.get(deferral.why, deferral.why)
-    last = f"; last: {deferral.detail}" if deferral.detail else ""
+    what, last = "no call came to an end in the time of a worker", ""
+    if deferral is not None:
+        what = "it is down" if deferral.why == "circuit_open" else "it limits or refuses each call for now"
+        last = f"; last: {deferral.detail}" if deferral.detail else ""
     return ProviderUnavailableError(
         f"Provider {provider.id!r} gave no answer for model {model!r} in {duration_text(waited_s)}: {what}{last}.",
         details={

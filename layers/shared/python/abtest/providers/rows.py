@@ -37,7 +37,8 @@ class BatchRows:
         self._hits: dict[str, LedgerEntry] = {}
         self._live: dict[str, LedgerEntry] = {}
         self._failed: dict[str, _Failed] = {}
-        self._interrupted: dict[str, tuple[Attempt, ...]] = {}
+        self._interrupted: dict[str, _Failed] = {}
+        self._earlier: dict[str, tuple[Attempt, ...]] = {}
         self._scope = settings.ledger_scope
         scope, cache = settings.ledger_scope, settings.cache
         for request in requests:
@@ -58,6 +59,24 @@ class BatchRows:
         """Whether the ledger had an answer."""
         return bool(self._hits)
 
+    def take_attempts(self, attempts: Mapping[str, tuple[Attempt, ...]]) -> None:
+        """Take attempts of earlier passes, by sample."""
+        for request, key in zip(self._requests, self._keys, strict=True):
+            if request.sample_id in attempts:
+                self._earlier.setdefault(key, attempts[request.sample_id])
+
+    def with_earlier(self, key: str, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+        """Return the attempts of a call in all passes, in order."""
+        return (*self._earlier.get(key, ()), *attempts)
+
+    def take_failures(self, rows: Sequence[ModelResponse]) -> None:
+        """Take failed rows of an earlier pass; unless the ledger has an answer by now, they stand."""
+        before = {row.sample_id: row for row in rows}
+        for request, key in zip(self._requests, self._keys, strict=True):
+            row = before.get(request.sample_id)
+            if row is not None and row.failure_reason is not None:
+                self._failed[key] = _Failed(row.failure_reason, row.attempts)
+
     def take_hits(self, found: Mapping[str, LedgerEntry]) -> list[str]:
         """Note what the ledger had, and return the keys that must be called.
 
@@ -68,7 +87,8 @@ class BatchRows:
             name = next((name for name in names if name in found), None)
             if name is not None:
                 self._hits[key] = found[name]
-        return [key for key in self._first if key not in self._hits]
+                self._failed.pop(key, None)
+        return [key for key in self._first if key not in self._hits and key not in self._failed]
 
     def request(self, key: str) -> ModelRequest:
         """Return the request that a call is made for."""
@@ -82,9 +102,9 @@ class BatchRows:
         """Note a call that failed for good."""
         self._failed[key] = _Failed(reason, attempts)
 
-    def note_interruption(self, key: str, attempts: tuple[Attempt, ...]) -> None:
-        """Note a call that was due for another attempt when the batch stopped."""
-        self._interrupted[key] = attempts
+    def note_interruption(self, key: str, reason: FailureReason, attempts: tuple[Attempt, ...]) -> None:
+        """Note a call that was due for another attempt when the batch stopped, and why the last one failed."""
+        self._interrupted[key] = _Failed(reason, attempts)
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many requests have a row, how many of those failed, how many came from the ledger."""
@@ -104,6 +124,24 @@ class BatchRows:
         Args:
             out_of_budget: requests nothing became of get a row that says so.
         """
+        if not out_of_budget:
+            return self._rows({})
+        return self._rows({key: _Failed("budget", self._attempts(key)) for key in self._first})
+
+    def if_given_up(self, unasked: FailureReason) -> tuple[ModelResponse, ...]:
+        """Return a row for every request: one nothing became of failed as its last attempt did.
+
+        Args:
+            unasked: why one failed that there was no attempt for.
+        """
+        return self._rows(
+            {key: self._interrupted.get(key, _Failed(unasked, self._attempts(key))) for key in self._first}
+        )
+
+    def _attempts(self, key: str) -> tuple[Attempt, ...]:
+        return self._interrupted[key].attempts if key in self._interrupted else self._earlier.get(key, ())
+
+    def _rows(self, rest: Mapping[str, _Failed]) -> tuple[ModelResponse, ...]:
         rows: list[ModelResponse] = []
         paid: set[str] = set()
         for request, key in zip(self._requests, self._keys, strict=True):
@@ -114,8 +152,8 @@ class BatchRows:
                 rows.append(self._hits[key].response(request, from_ledger=not self._paid_here(request, key)))
             elif key in self._failed:
                 rows.append(_failed_row(request, self._failed[key]))
-            elif out_of_budget:
-                rows.append(_failed_row(request, _Failed("budget", self._interrupted.get(key, ()))))
+            elif key in rest:
+                rows.append(_failed_row(request, rest[key]))
         return tuple(rows)
 
 

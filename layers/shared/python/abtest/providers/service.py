@@ -10,21 +10,21 @@ Depends on: `abtest.providers` (call, ledger_writer, outage, pricing, rows). Use
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from abtest.contracts.records import Recording, Usage
-from abtest.core.errors import ProviderError
+from abtest.contracts.records import Attempt, ModelResponse, Recording, Usage
+from abtest.core.errors import ProviderError, StoreError
 from abtest.providers.call import Called, Caller
-from abtest.providers.gate import BatchGate
+from abtest.providers.gate import BatchGate, expected_cost
 from abtest.providers.ledger_key import payer
 from abtest.providers.ledger_writer import LedgerWriter
 from abtest.providers.model import (
     Answer,
     BatchResult,
     BatchSettings,
-    CallCost,
     CallFailure,
     ControlState,
     Deferral,
@@ -32,21 +32,18 @@ from abtest.providers.model import (
     ModelRequest,
     StopReason,
 )
-from abtest.providers.outage import OutageWatch
+from abtest.providers.outage import NOT_ASKED, OutageWatch
 from abtest.providers.ports import BatchPorts, Codec, HttpCodec, RecordedCodec
 from abtest.providers.pricing import price_of
 from abtest.providers.registration import ModelProvider
 from abtest.providers.rows import BatchRows
-from abtest.providers.stop import DEFERRED, StopSignal
+from abtest.providers.stop import DEADLINE, DEFERRED, StopSignal
 
-CHARACTERS_PER_TOKEN = 3
-"""Rather more tokens than text in Latin script has; a limit's reservation is settled with the true number."""
-TOKENS_OF_A_FRAME = 16
 _KEYS_OF_ONE_READ = 100
 _STOP_REASONS: dict[str, StopReason] = {
     "cancelled": "cancelled",
     "budget": "budget",
-    "deadline": "deadline",
+    DEADLINE: "deadline",
     DEFERRED: "deferred",
 }
 _PROMPT_STOPS = frozenset({"cancelled", "fatal", "store"})
@@ -62,6 +59,8 @@ class Batch:
         codec: of the provider's vendor.
         api_key: None when the provider needs none.
         recordings: rows by sample id, for a vendor of recorded answers.
+        failed: rows of an earlier pass that stand: their samples are not asked again.
+        attempts: of earlier passes, by sample.
     """
 
     provider: ModelProvider
@@ -69,6 +68,8 @@ class Batch:
     codec: Codec
     api_key: str | None = field(default=None, repr=False)
     recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
+    failed: Sequence[ModelResponse] = ()
+    attempts: Mapping[str, tuple[Attempt, ...]] = field(default_factory=dict)
 
 
 async def answer_batch(batch: Batch, ports: BatchPorts, settings: BatchSettings) -> BatchResult:
@@ -93,17 +94,6 @@ async def answer_batch(batch: Batch, ports: BatchPorts, settings: BatchSettings)
     return await _BatchRun(batch, batch.codec, ports, settings).run()
 
 
-def expected_cost(request: ModelRequest) -> CallCost:
-    """Return what a call is expected to take from a provider's limits; what it took is settled after the answer.
-
-    Args:
-        request: its messages count by their characters, its answer as long as it may become.
-    """
-    characters = sum(len(message.content) for message in request.messages)
-    input_tokens = characters // CHARACTERS_PER_TOKEN + TOKENS_OF_A_FRAME
-    return CallCost(input_tokens, request.parameters.max_tokens)
-
-
 class _BatchRun:
     """One pass over one batch; lives in one event loop."""
 
@@ -113,7 +103,9 @@ class _BatchRun:
         self._stop = StopSignal()
         self._gate = BatchGate(batch.provider, batch.requests[0], ports, settings, self._stop)
         self._caller = Caller(codec, ports, settings.retry, batch.provider.timeout_s, self._stop, self._gate)
-        self._outage = OutageWatch(batch.provider, self._model, settings.max_in_flight)
+        self._outage = OutageWatch(
+            batch.provider, self._model, settings.max_in_flight, lambda: self._gate.has_answered_before
+        )
         self._rows = BatchRows(batch.requests, batch.provider, settings)
         self._writer = LedgerWriter(
             ports.ledger, ports.control, settings, self._on_state, lambda: self._stop.set("store")
@@ -122,9 +114,12 @@ class _BatchRun:
         self._cost_usd = Decimal(0)
         self._answered_now = 0
         self._fatal: ProviderError | None = None
+        self._limits_error: StoreError | None = None
 
     async def run(self) -> BatchResult:
         """Return what became of the batch."""
+        self._rows.take_failures(self._batch.failed)
+        self._rows.take_attempts(self._batch.attempts)
         missing = self._rows.take_hits(await self._lookup())
         if missing:
             self._on_state(await asyncio.to_thread(self._ports.control.state))
@@ -142,15 +137,15 @@ class _BatchRun:
         return found
 
     async def _call_all(self, missing: list[str]) -> None:
-        await self._gate.start()
-        self._outage.has_answered_before = self._gate.has_answered_before or self._state.calls > 0
         # The price list takes a moment to load: now, and not while calls are being timed.
         price_of(self._batch.provider, self._model, Usage(), self._ports.clock.now())
         queue = iter(missing)
         count = min(self._settings.max_in_flight, len(missing))
-        workers = [asyncio.create_task(self._work(queue)) for _ in range(count)]
-        self._writer.start()
+        workers: list[asyncio.Task[None]] = []
         try:
+            await self._gate.start()
+            self._writer.start()
+            workers += [asyncio.create_task(self._work(queue)) for _ in range(count)]
             await self._watch(workers)
         finally:
             for worker in workers:
@@ -160,12 +155,16 @@ class _BatchRun:
         for worker in workers:
             if not worker.cancelled():
                 worker.result()
+        if self._limits_error is not None:
+            raise self._limits_error
 
     async def _close(self) -> None:
-        try:
-            await self._gate.close()
-        finally:
-            await self._writer.close()
+        """Write what is paid for, and share what was seen at the same time: the last seconds must do for both."""
+        written, shared = await asyncio.gather(self._writer.close(), self._gate.close(), return_exceptions=True)
+        # What could not be written goes first: it says whether the batch can be told at all.
+        for error in (written, shared):
+            if error is not None:
+                raise error
 
     async def _work(self, queue: Iterator[str]) -> None:
         for key in queue:
@@ -173,16 +172,24 @@ class _BatchRun:
                 return
             request = self._rows.request(key)
             http = self._codec.build(request, self._batch.provider, self._batch.api_key)
-            self._record(key, await self._caller.call(http, expected_cost(request)))
+            try:
+                called = await self._caller.call(http, expected_cost(request))
+            except StoreError as error:
+                # No call without a permit; those in flight may be paid for, so they get what a stop gives them.
+                self._limits_error = error
+                self._stop.set("store")
+                return
+            self._record(key, called)
 
     def _record(self, key: str, called: Called) -> None:
+        called = replace(called, attempts=self._rows.with_earlier(key, called.attempts))
         if isinstance(called.result, Answer):
             self._record_answer(key, called.result, called)
-        elif called.interrupted or called.result is None:
-            self._rows.note_interruption(key, called.attempts)
-            if isinstance(called.result, CallFailure):
-                self._outage.note_interruption(called.result)
-        else:
+        elif called.result is not None and called.interrupted:
+            self._rows.note_interruption(key, called.result.failure_reason, called.attempts)
+            if self._outage.note_interruption(called.result):
+                self._stop.set(DEFERRED)
+        elif called.result is not None:
             self._record_failure(key, called.result, called)
 
     def _record_answer(self, key: str, answer: Answer, called: Called) -> None:
@@ -227,7 +234,7 @@ class _BatchRun:
 
     def _check_deadline(self) -> None:
         if self._ports.remaining_s() < self._settings.start_margin_s:
-            self._stop.set("deadline")
+            self._stop.set(DEADLINE)
 
     async def _watch(self, workers: Sequence[asyncio.Task[None]]) -> None:
         """Return when all workers are done, or one broke, or those in flight have had their time."""
@@ -260,7 +267,9 @@ class _BatchRun:
         listener = self._ports.on_progress
         if listener is not None:
             done, failed, from_ledger = self._rows.counts()
-            await asyncio.to_thread(listener, done, failed, from_ledger, self._cost_usd)
+            # A report that is lost is no reason to lose calls in flight; the next one says it all again.
+            with contextlib.suppress(StoreError):
+                await asyncio.to_thread(listener, done, failed, from_ledger, self._cost_usd)
 
     def _result(self) -> BatchResult:
         complete = self._rows.counts()[0] == len(self._batch.requests)
@@ -273,8 +282,11 @@ class _BatchRun:
                 reason, deferral = DEFERRED, ended
             else:
                 self._fatal = ended
-        elif deferral is not None and not self._rows.any_hit:
-            self._fatal = self._fatal or self._outage.on_deferral(deferral)
+        elif deferral is not None:
+            deferral = self._outage.explained(deferral)
+            if not self._rows.any_hit:
+                self._fatal = self._fatal or self._outage.on_deferral(deferral)
+        again = reason in (DEFERRED, DEADLINE)
         responses = self._rows.responses(out_of_budget=self._stop.reason == "budget")
         return BatchResult(
             responses=responses,
@@ -283,4 +295,6 @@ class _BatchRun:
             fatal=self._fatal,
             deferral=deferral,
             answered_now=self._answered_now,
+            attempts_now=self._gate.attempts,
+            if_given_up=self._rows.if_given_up(NOT_ASKED[deferral.why if deferral else None]) if again else (),
         )

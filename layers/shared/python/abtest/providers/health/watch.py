@@ -131,25 +131,28 @@ class HealthWatch:
         """Whether calls go out, as far as is known; a look that costs nothing, before waiting for a permit."""
         return self._circuit.closed
 
+    def look(self) -> Admission:
+        """Return what `admit` would say, and send nothing: whether it is worth waiting for a permit. Never waits."""
+        return Admission("allowed") if self._circuit.closed else self._admit_while_open(sends=False)
+
     def admit(self) -> Admission:
         """Return whether an attempt may be made now; never waits.
 
         After `allowed` or `probe` the attempt is taken as sent, and counts as one that has not failed once it is half
         a second old. A `probe` is given out once for each lease.
         """
-        now_s = self._clock.monotonic_s()
         if self._circuit.closed:
-            self._seen.begin(now_s)
+            self._seen.begin(self._clock.monotonic_s())
             return Admission("allowed")
-        return self._admit_while_open(now_s)
+        return self._admit_while_open(sends=True)
 
-    def _admit_while_open(self, now_s: float) -> Admission:
-        probe = self._probe
+    def _admit_while_open(self, *, sends: bool) -> Admission:
+        now_s, probe = self._clock.monotonic_s(), self._probe
         if probe is not None and probe.sent_s is not None:
             return self._blocked(_PROBE_LOOK_S, "a probe is under way")
         # A lease that may have run out by now may be another's already.
         if probe is not None and now_s - probe.renewed_s < machine.LEASE_S / 2:
-            probe.sent_s = now_s
+            probe.sent_s = now_s if sends else None
             return Admission("probe")
         wait_s = machine.probe_wait_s(self._circuit, self._now_s())
         if wait_s > 0:

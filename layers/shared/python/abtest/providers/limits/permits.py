@@ -99,6 +99,16 @@ class PermitPool:
         if self._bucket.is_overdue(FLUSH_S):
             self._queue.feed()
 
+    def give_back(self, cost: CallCost) -> None:
+        """Say that no call was sent after all, in place of `settle`; its slot goes to the next one. No I/O.
+
+        Args:
+            cost: as given to `acquire`.
+        """
+        permit = self._permit_of(cost)
+        if permit is not None:
+            self._queue.put_back(permit)
+
     def throttled(self, retry_after_s: float | None) -> None:
         """Say that the provider refused a call for its rate (429), before it is settled; no I/O.
 

@@ -11,30 +11,27 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from abtest.contracts import object_keys
-from abtest.contracts.definition import TestDefinition
-from abtest.contracts.records import ModelResponse, Recording, Sample
+from abtest.contracts.records import ModelResponse
 from abtest.contracts.steps import GenerateItem, GenerateMessage, GenerateResult, Step
 from abtest.core.clock import Clock
 from abtest.core.errors import AbTestError, MessageUndeliverableError, NotFoundError, RunCancelledError, StoreError
 from abtest.core.ids import new_id
-from abtest.management import templates
 from abtest.management.endings import explained
-from abtest.management.model import RunFrozen
 from abtest.management.ports import ObjectStore, RunStore
 from abtest.providers import registry
 from abtest.providers.batches.ports import BatchJobStore
-from abtest.providers.model import BatchResult, BatchSettings, ChatMessage, ModelRequest
+from abtest.providers.model import BatchResult, BatchSettings
 from abtest.providers.ports import BatchPorts, Ledger, ProgressListener, RunControl, SharedState, Transport
 from abtest.providers.registration import ModelProvider
 from abtest.providers.service import Batch, answer_batch
 from abtest.runtime.steps.batch_mode import answer_in_batch_mode, waits_at_vendor
+from abtest.runtime.steps.batch_requests import recordings_of, requests_of
 from abtest.runtime.steps.bodies import RunBodies
 from abtest.runtime.steps.put_off import BatchQueue, put_off
 
@@ -130,12 +127,12 @@ def call_provider(
     """
     item = message.batch
     bodies = RunBodies(ports.objects, item.workspace, item.run_id)
-    if ports.runs.spending(item.workspace, item.run_id).stop is not None:
-        # What an earlier delivery wrote stays as it is.
+    stopped = ports.runs.spending(item.workspace, item.run_id).stop is not None
+    if stopped and not _may_have_answers(message, bodies):
         _fail(message, RunCancelledError(_STOPPED), ports)
         return None
     with contextlib.suppress(NotFoundError):
-        return _report(message, bodies.responses(item.wave, item.variant, item.batch), ports)
+        return _repeat(message, bodies.responses(item.wave, item.variant, item.batch), ports, stopped=stopped)
     try:
         with _kept(item.queue_url, receipt_handle, ports):
             batch, result = _answer(message, bodies, remaining_s, ports)
@@ -144,23 +141,39 @@ def call_provider(
     except AbTestError as error:
         _fail(message, error, ports)
         return None
-    if result.stopped == "deferred" and result.fatal is None and not waits_at_vendor(result):
-        gave_up = put_off(message, result, batch, ports)
-        if gave_up is None:
+    if waits_at_vendor(result):
+        return None
+    if result.stopped in ("deferred", "deadline") and result.fatal is None:
+        ended = put_off(message, result, batch, ports)
+        if ended is None:
             return None
-        result = replace(result, fatal=gave_up)
+        result = ended
     return _conclude(message, result, bodies, ports)
+
+
+def _may_have_answers(message: GenerateMessage, bodies: RunBodies) -> bool:
+    """Return whether an earlier delivery may have left answers in the ledger only; a stopped run keeps them."""
+    mode = bodies.frozen().definition.variants[message.batch.variant].mode if message.deferrals else None
+    # A batch interface's answers are the poller's business, and it may wait for them long after the stop.
+    return mode == "direct"
+
+
+def _repeat(
+    message: GenerateMessage, rows: list[ModelResponse], ports: CallProviderPorts, *, stopped: bool
+) -> GenerateResult | None:
+    """Say again what an earlier delivery has written; it stays as it is."""
+    # A second worker on the same batch may have shown since that it waits.
+    _record(message.batch, ports)(*_counts(tuple(rows)), Decimal(0))
+    if not stopped:
+        return _report(message, rows, ports)
+    _fail(message, RunCancelledError(_STOPPED), ports)
+    return None
 
 
 def _conclude(
     message: GenerateMessage, result: BatchResult, bodies: RunBodies, ports: CallProviderPorts
 ) -> GenerateResult | None:
     item = message.batch
-    if waits_at_vendor(result):
-        return None
-    if result.stopped == "deadline":
-        ports.queues.put_back(message)
-        return None
     if result.fatal is not None:
         # Before the rows: rows without the sign would be taken for a finished batch if this worker died now.
         ports.runs.stop(item.workspace, item.run_id, "failed", explained(result.fatal))
@@ -184,10 +197,12 @@ def _answer(
     provider = ModelProvider.model_validate(frozen.providers[variant.provider])
     batch = Batch(
         provider=provider,
-        requests=_requests(frozen.definition, item, provider, bodies.samples(item.wave, item.batch)),
+        requests=requests_of(frozen.definition, item, provider, bodies.samples(item.wave, item.batch)),
         codec=registry.codec_of(provider.vendor),
         api_key=ports.api_key(provider.secret_name) if provider.secret_name else None,
-        recordings=_recordings(item, frozen, ports.objects),
+        recordings=recordings_of(item, frozen, ports.objects),
+        failed=message.failed,
+        attempts=message.attempts,
     )
     batch_ports = BatchPorts(
         transport=ports.transport,
@@ -208,45 +223,6 @@ def _answer(
     if variant.mode == "batch":
         return batch, answer_in_batch_mode(batch, message, batch_ports, settings, ports)
     return batch, ports.run_async(answer_batch(batch, batch_ports, settings))
-
-
-def _requests(
-    definition: TestDefinition, item: GenerateItem, provider: ModelProvider, samples: list[Sample]
-) -> list[ModelRequest]:
-    variant = definition.variants[item.variant]
-    return [
-        ModelRequest(
-            provider=provider.id,
-            vendor=provider.vendor,
-            model=variant.model,
-            messages=_messages(definition, item.variant, sample),
-            parameters=variant.parameters,
-            sample_id=sample.id,
-            variant=item.variant,
-        )
-        for sample in samples
-    ]
-
-
-def _messages(definition: TestDefinition, variant: str, sample: Sample) -> tuple[ChatMessage, ...]:
-    prompt = definition.variants[variant].prompt
-    if prompt is None:
-        return ()
-    turns = [("system", prompt.system)] if prompt.system is not None else []
-    turns += [(message.role, message.content) for message in prompt.messages]
-    turns.append(("user", prompt.user))
-    return tuple(
-        ChatMessage.model_validate({"role": role, "content": templates.render(source, sample.inputs)})
-        for role, source in turns
-    )
-
-
-def _recordings(item: GenerateItem, frozen: RunFrozen, objects: ObjectStore) -> dict[str, Recording]:
-    recording = frozen.definition.variants[item.variant].recording
-    if recording is None:
-        return {}
-    lines = objects.lines(object_keys.dataset_rows(item.workspace, recording.version))
-    return {row.id: row for row in map(Recording.model_validate_json, lines)}
 
 
 @contextlib.contextmanager
