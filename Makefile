@@ -8,7 +8,7 @@ UV := $(BIN)/python -m uv
 INSTALL := $(UV) pip install --quiet --no-cache --python $(BIN)/python
 CODE := app.py infra functions layers/shared cli tests
 
-.PHONY: help demo test setup setup-dev check format lint types imports synth layers requirements bench-run bench-providers bench-analytics clean
+.PHONY: help demo test setup setup-dev check format lint types imports synth layers requirements bench-run bench-providers bench-judges bench-analytics clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-run: setup-dev  ## a run of 2,000 calls against a bare client loop
 
 bench-providers: setup-dev  ## the calls of one worker against a bare client loop, by wire format
 	@exec $(BIN)/python tests/benchmarks/bench_providers.py
+
+bench-judges: setup-dev  ## every judge in code over 100,000 responses
+	@exec $(BIN)/python tests/benchmarks/bench_judges.py
 
 bench-analytics: setup-dev  ## the statistics of a million pairs against plain ways to them
 	@exec $(BIN)/python tests/benchmarks/bench_analytics.py

@@ -14,6 +14,7 @@ from entities import definition_body, replay_body
 from function_tools import Answer, LambdaContext, api_event, call, load_handler
 
 from abtest.contracts import object_keys
+from abtest.evaluation.registry import judge_types
 from abtest.management.model import RunPhase, RunVerdict
 from abtest.runtime.wiring import wiring
 
@@ -514,7 +515,7 @@ def test_wrong_registration_of_a_provider_is_told(name: str, body: dict[str, Any
 def test_judges_are_described__for_a_person_who_chooses(admin: str) -> None:
     judges = {judge["type"]: judge for judge in good(call("GET", "/v1/judges", groups=admin))["items"]}
 
-    assert set(judges) == {"contains", "exact_match", "json_schema", "numeric_match", "regex"}
+    assert set(judges) == set(judge_types())
     assert all(judge["summary"] and judge["parameters"]["type"] == "object" for judge in judges.values())
 
 

@@ -27,7 +27,7 @@ from abtest.providers.registration import ModelProvider
 from abtest.providers.pricing import price_of
 assert 0 < detectable_effect_binary(100, alpha=0.05) < 1
 assert check_parameters("json_schema", {"schema": {"type": "object"}}) == []
-assert len(describe_judges()) == 5
+assert len(describe_judges()) > 5
 check_base_url("http://127.0.0.1/v1", allow_private=True)
 openai = ModelProvider(id="openai", vendor="openai_chat")
 price_of(openai, "gpt-4o", Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
@@ -75,6 +75,8 @@ from abtest.evaluation.registry import judge_types, load_judge
 from abtest.evaluation.service import judge_batch
 for name in judge_types():
     load_judge(name)
+for name in ("edit_distance", "rouge_l"):
+    load_judge(name).compile(load_judge(name).Parameters())
 judge = JudgeConfiguration(name="j", type="json_schema", parameters={"schema": {"type": "object"}})
 answer = ModelResponse(sample_id="s", variant="a", outcome="answered", text="{}")
 (verdict,) = judge_batch(judge, [Sample(id="s")], {"a": [answer]})

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from abtest.contracts.records import Sample
 from abtest.core.errors import UnjudgeableError
@@ -35,6 +38,11 @@ def judged(judge_type: str, answer: str, reference: Any = None, **parameters: An
         (" a  b", " a b", {"collapse_whitespace": True, "strip": False}, 1),
         ("Paris, France.", "Paris France", {"ignore_punctuation": True}, 1),
         ("“Paris”", "Paris", {"ignore_punctuation": True}, 1),
+        ("The Eiffel Tower", "Eiffel Tower", {"ignore_articles": True}, 1),
+        ("tower the", "tower", {"ignore_articles": True}, 1),
+        ("Theme", "me", {"ignore_articles": True}, 0),
+        ("9 a.m.", "9 am", {"ignore_articles": True, "ignore_punctuation": True}, 1),
+        ("(The) Tower", "tower", {"ignore_articles": True, "ignore_punctuation": True, "case_sensitive": False}, 1),
         ("cafe\u0301", "caf\u00e9", {}, 1),
         ("two", ["one", "two"], {}, 1),
         ("three", ["one", "two"], {}, 0),
@@ -56,6 +64,19 @@ def test_exact_match_scores__by_normalisation(
 def test_exact_match_cannot_judge__without_a_text_to_compare(reference: Any) -> None:
     with pytest.raises(UnjudgeableError, match="'s1'"):
         judged("exact_match", "x", reference)
+
+
+@pytest.mark.parametrize(
+    ("reference", "parameters"),
+    [
+        ("A", {"ignore_articles": True}),
+        ("?!", {"ignore_punctuation": True}),
+        (["Eiffel Tower", "the"], {"ignore_articles": True}),
+    ],
+)
+def test_exact_match_cannot_judge__when_normalising_leaves_nothing(reference: Any, parameters: dict[str, Any]) -> None:
+    with pytest.raises(UnjudgeableError, match="turn ignore_punctuation or ignore_articles off"):
+        judged("exact_match", "", reference, **parameters)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +139,30 @@ def load_decimal(text: str) -> Any:
         ("18.0", 18, {}, 1),
         ("the answer is 7", "step 1: 3\nA: 7", {}, 1),
         ("123456789012345678901234567890", "123456789012345678901234567891", {}, 0),
+        ("It is 7.", [5, "7"], {}, 1),
+        ("It is 7.", [5, 6], {"tolerance_abs": 1}, 1),
+        ("It is 8.", [5, 6], {"tolerance_abs": 1}, 0),
+        ("5,000 m", "5 km", {"units": "convert"}, 1),
+        ("5,000 m", "5 km", {"units": "same"}, 0),
+        ("5 kilometres", "5 km", {"units": "same"}, 1),
+        ("5 miles", "5 km", {"units": "convert"}, 0),
+        ("3.1 miles", "5 km", {"units": "convert", "tolerance_rel": "0.01"}, 1),
+        ("5,040 m", "5 km", {"units": "convert", "tolerance_abs": "0.04"}, 1),
+        ("5,041 m", "5 km", {"units": "convert", "tolerance_abs": "0.04"}, 0),
+        ("5 kg", "5 km", {"units": "convert"}, 0),
+        ("5", "5 km", {"units": "convert"}, 0),
+        ("5 apples", "5 km", {"units": "same"}, 0),
+        ("none", "5 km", {"units": "same"}, 0),
+        ("5 km", 5, {"units": "same", "unit": "km"}, 1),
+        ("5,000 m", 5, {"units": "convert", "unit": "kilometre"}, 1),
+        ("212 °F", "100 °C", {"units": "convert"}, 1),
+        ("0.5 %", "5 ‰", {"units": "convert"}, 1),
+        ("$20", "20 USD", {"units": "same"}, 1),
+        ("€20", "$20", {"units": "convert"}, 0),
+        ("20 euros", ["$22", "€20"], {"units": "convert"}, 1),
+        ("5 km ", "5 km", {"units": "same", "extract": "whole"}, 1),
+        ("about 5 km", "5 km", {"units": "same", "extract": "whole"}, 0),
+        ("5 km, so 6 km", "5 km", {"units": "same", "extract": "first"}, 1),
     ],
 )
 def test_numeric_match_scores__within_tolerance(
@@ -126,10 +171,21 @@ def test_numeric_match_scores__within_tolerance(
     assert judged("numeric_match", answer, reference, **parameters).score == score
 
 
-@pytest.mark.parametrize("reference", [None, True, "none", [1], {"a": 1}])
-def test_numeric_match_cannot_judge__without_a_number_to_compare(reference: Any) -> None:
-    with pytest.raises(UnjudgeableError):
-        judged("numeric_match", "18", reference)
+@pytest.mark.parametrize("parameters", [{}, {"units": "convert", "unit": "km"}])
+@pytest.mark.parametrize("reference", [None, True, "none", [], [1, "none"], [1, True], [[1]], {"a": 1}])
+def test_numeric_match_cannot_judge__without_a_number_to_compare(reference: Any, parameters: dict[str, Any]) -> None:
+    with pytest.raises(UnjudgeableError, match="'s1'"):
+        judged("numeric_match", "18 km", reference, **parameters)
+
+
+def test_numeric_match_cannot_judge__without_a_unit_to_compare() -> None:
+    with pytest.raises(UnjudgeableError, match="names no unit that is known: '18 apples'"):
+        judged("numeric_match", "18 apples", "18 apples", units="same")
+
+
+def test_numeric_match_says_why__when_the_unit_is_missing_or_another() -> None:
+    assert "has no unit that is known" in (judged("numeric_match", "5", "5 km", units="same").reason or "")
+    assert judged("numeric_match", "5 m", "5 km", units="same").reason == "5 (metre) is not 5 (kilometre)"
 
 
 @pytest.mark.parametrize(
@@ -144,11 +200,35 @@ def test_numeric_match_cannot_judge__without_a_number_to_compare(reference: Any)
         ("start", "art", {"whole_words": True}, 0),
         ("art.", "art", {"whole_words": True}, 1),
         ("1+1=2", "1+1", {"whole_words": True}, 1),
+        ("start art", "art", {"whole_words": True}, 1),
+        ("art_1 arté", "art", {"whole_words": True}, 0),
+        ("a and b", ["x", "y"], {"mode": "none"}, 1),
+        ("a and b", ["x", "b"], {"mode": "none"}, 0),
+        ("Paris, sorry", "Paris", {"mode": "none"}, 0),
+        ("yes, thank you", None, {"any_of": ["yes", "no"], "all_of": ["thank", "you"], "none_of": ["sorry"]}, 1),
+        ("thank you", None, {"any_of": ["yes", "no"], "all_of": ["thank", "you"]}, 0),
+        ("yes, thank", None, {"any_of": ["yes", "no"], "all_of": ["thank", "you"]}, 0),
+        ("yes, sorry", None, {"any_of": ["yes", "no"], "none_of": ["sorry"]}, 0),
+        ("fine", None, {"none_of": ["SORRY"]}, 1),
+        ("so sorry", None, {"none_of": ["SORRY"]}, 0),
+        ("a b", None, {"values": ["a"], "none_of": ["b"]}, 0),
         ("", "x", {}, 0),
     ],
 )
 def test_contains_scores__by_occurrence(answer: str, reference: Any, parameters: dict[str, Any], score: int) -> None:
     assert judged("contains", answer, reference, **parameters).score == score
+
+
+def test_contains_says_all_that_is_wrong__when_several_lists_fail() -> None:
+    found = judged("contains", "sorry", all_of=["a", "b"], none_of=["sorry", "no"])
+    assert found.reason is not None
+    assert found.reason.endswith("; contains 'sorry'")
+
+
+@given(st.text(alphabet="ab_ .é1", max_size=12), st.text(alphabet="ab_ .é1", min_size=1, max_size=3))
+def test_whole_words__are_those_a_pattern_would_find(text: str, value: str) -> None:
+    expected = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+    assert judged("contains", text, values=[value], whole_words=True).score == expected
 
 
 def test_contains_cannot_judge__with_an_empty_reference() -> None:

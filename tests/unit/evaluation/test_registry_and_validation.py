@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from abtest.core.errors import InvalidInputError
+from abtest.evaluation import judges
 from abtest.evaluation.registry import describe_judges, judge_types, load_judge
 from abtest.evaluation.service import is_binary, needs_reference
 from abtest.evaluation.validation import check_parameters, option_names
+
+SHARES = {"bleu", "chrf", "edit_distance", "field_f1", "rouge_l"}
+"""Judges whose scores lie anywhere between 0 and 1."""
 
 
 @pytest.mark.parametrize("judge_type", judge_types())
@@ -16,7 +21,7 @@ def test_judge_exports_what_the_service_needs__for_every_file(judge_type: str) -
     assert judge.name == judge_type
     assert judge.summary.endswith(".")
     assert judge.scale == (0.0, 1.0)
-    assert is_binary(judge_type)
+    assert is_binary(judge_type) is (judge_type not in SHARES)
     assert "type" not in option_names(judge.Parameters)
     assert all(field.description for field in judge.Parameters.model_fields.values())
     module = __import__(f"abtest.evaluation.judges.{judge_type}", fromlist=["JUDGE"])
@@ -26,7 +31,7 @@ def test_judge_exports_what_the_service_needs__for_every_file(judge_type: str) -
 
 def test_judges_are_described__with_a_json_schema_of_their_options() -> None:
     described = {judge["type"]: judge for judge in describe_judges()}
-    assert set(described) == {"contains", "exact_match", "json_schema", "numeric_match", "regex"}
+    assert set(described) == {path.stem for path in Path(judges.__file__).parent.glob("[a-z]*.py")}
     assert "schema" in described["json_schema"]["parameters"]["properties"]
     assert described["json_schema"]["parameters"]["additionalProperties"] is False
 
@@ -47,6 +52,15 @@ def test_unknown_judge__suggests_the_nearest() -> None:
         ("numeric_match", {"tolerance_abs": "NaN"}, "tolerance_abs", "finite"),
         ("contains", {"values": []}, "values", "empty list"),
         ("contains", {"values": [""]}, "values.0", "at least 1 character"),
+        ("contains", {"none_of": []}, "none_of", "empty list"),
+        ("contains", {"mode": "all", "any_of": ["a"]}, "parameters", "`mode` belongs to `values`"),
+        ("numeric_match", {"unit": "km"}, "parameters", "set `units` to same or convert"),
+        ("numeric_match", {"units": "same", "unit": "kmm"}, "unit", "not known"),
+        ("numeric_match", {"units": "same", "percent": "divide"}, "parameters", "a unit like others"),
+        ("rouge_l", {"measure": "f2"}, "measure", "choices"),
+        ("bleu", {"highest_order": 5}, "highest_order", "less than or equal to 4"),
+        ("chrf", {"beta": 0}, "beta", "greater than 0"),
+        ("edit_distance", {"unit": "words"}, "unit", "no such option"),
         ("regex", {}, "pattern", "needs this option"),
         ("regex", {"pattern": "("}, "pattern", "not a regular expression"),
         ("regex", {"pattern": "(a+)+$"}, "pattern", "exponential"),
@@ -87,6 +101,11 @@ def test_every_mistake_is_reported__at_once() -> None:
         ("numeric_match", {}, True),
         ("contains", {}, True),
         ("contains", {"values": ["a"]}, False),
+        ("contains", {"none_of": ["a"]}, False),
+        ("rouge_l", {}, True),
+        ("bleu", {}, True),
+        ("chrf", {}, True),
+        ("edit_distance", {}, True),
         ("regex", {"pattern": "a"}, False),
         ("regex", {"pattern": "(a)", "group": 1}, True),
         ("json_schema", {"schema": {}}, False),

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abtest.contracts.records import Identifier, Sample
+from abtest.contracts.records import Identifier, ModelResponse, Sample
 
 
 class JudgeParameters(BaseModel):
@@ -52,6 +52,19 @@ class Score:
 Scorer = Callable[[Sample, str], Score]
 """A compiled judge: sample and answer in, score out. Raises `UnjudgeableError` when it cannot say."""
 
+
+@dataclass(frozen=True)
+class ResponseScorer:
+    """A compiled judge that reads what the call took, besides the answer: tokens, latency, cost.
+
+    Args:
+        score: as `Scorer`, with the response the answer comes from as the third argument. The answer of a refused or
+            filtered response is empty here too; its usage, latency and cost are what they were.
+    """
+
+    score: Callable[[Sample, str, ModelResponse], Score]
+
+
 P = TypeVar("P", bound=JudgeParameters)
 
 
@@ -72,7 +85,7 @@ class JudgeType(Generic[P]):
     name: str
     summary: str
     Parameters: type[P]
-    compile: Callable[[P], Scorer]
+    compile: Callable[[P], Scorer | ResponseScorer]
     needs_reference: Callable[[P], bool]
     binary: bool = True
     scale: tuple[float, float] = (0.0, 1.0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from abtest.evaluation.model import JudgeParameters, Scorer
+from abtest.evaluation.model import JudgeParameters, ResponseScorer, Scorer
 
 
 class Judge(Protocol):
@@ -42,6 +42,6 @@ class Judge(Protocol):
         """Return whether these options make the judge read the sample's reference."""
         ...
 
-    def compile(self, parameters: Any, /) -> Scorer:
+    def compile(self, parameters: Any, /) -> Scorer | ResponseScorer:
         """Return a scorer for checked options; the costly work (a schema, a pattern) happens here, once a batch."""
         ...

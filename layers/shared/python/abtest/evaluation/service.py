@@ -6,13 +6,13 @@ Depends on: `abtest.contracts.records`, `abtest.evaluation.registry`. Used by: `
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from abtest.contracts.records import ModelResponse, Sample, Verdict, VerdictStatus
 from abtest.core.errors import InvalidInputError, UnjudgeableError
-from abtest.evaluation.model import JudgeConfiguration, Scorer
+from abtest.evaluation.model import JudgeConfiguration, ResponseScorer, Score
 from abtest.evaluation.registry import load_judge
 from abtest.evaluation.validation import check_parameters, sentences
 
@@ -79,14 +79,17 @@ def _check(name: str, judge_type: str, parameters: Mapping[str, Any]) -> None:
 @dataclass(frozen=True)
 class _Compiled:
     name: str
-    score: Scorer
+    score: Callable[[Sample, str, ModelResponse], Score]
     scale: tuple[float, float]
 
 
 def _compiled(judge: JudgeConfiguration) -> _Compiled:
     _check(judge.name, judge.type, judge.parameters)
     kind = load_judge(judge.type)
-    return _Compiled(judge.name, kind.compile(kind.Parameters.model_validate(judge.parameters)), kind.scale)
+    scorer = kind.compile(kind.Parameters.model_validate(judge.parameters))
+    if isinstance(scorer, ResponseScorer):
+        return _Compiled(judge.name, scorer.score, kind.scale)
+    return _Compiled(judge.name, lambda sample, answer, _: scorer(sample, answer), kind.scale)
 
 
 def _answer(response: ModelResponse) -> str:
@@ -105,7 +108,7 @@ def _verdict(judge: _Compiled, variant: str, sample: Sample, response: ModelResp
     if response.outcome == "failed":
         return verdict("not_judged", None, f"the call failed: {response.failure_reason or 'unknown reason'}")
     try:
-        given = judge.score(sample, _answer(response))
+        given = judge.score(sample, _answer(response), response)
     except UnjudgeableError as error:
         return verdict("invalid", None, error.message)
     except Exception as error:  # One sample must never take the batch with it, whatever a judge raises.

@@ -21,12 +21,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from abtest.contracts.records import Sample
-from abtest.core.errors import UnjudgeableError
+from abtest.evaluation.json_values import NOTHING, first_json, reference_json, whole_json
 from abtest.evaluation.model import JudgeParameters, JudgeType, Score, Scorer, verdict_of
 from abtest.evaluation.text import compiled_pattern, shown
-
-_MAX_STARTS = 1_000
-_NOTHING = object()
 
 
 class Parameters(JudgeParameters):
@@ -77,32 +74,6 @@ def _validator_class(schema: dict[str, Any]) -> Any:
     return validator_for(schema, default=Draft202012Validator)
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
-
-
-def _parsed(answer: str, extract: str) -> Any:
-    """Return the JSON value of an answer, or `_NOTHING`."""
-    try:
-        if extract == "whole":
-            return _DECODER.decode(answer.strip())
-        position = answer.find("{")
-        # An unfinished object makes the search start again at its next brace; the bound keeps that linear in practice.
-        for _ in range(_MAX_STARTS):
-            if position < 0:
-                break
-            try:
-                return _DECODER.raw_decode(answer, position)[0]
-            except ValueError:
-                position = answer.find("{", position + 1)
-    except (ValueError, RecursionError):
-        return _NOTHING
-    return _NOTHING
-
-
 def same_json(one: Any, other: Any, *, case_sensitive: bool = True) -> bool:
     """Return whether two JSON values say the same: key order is free, 1 is 1.0, true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
@@ -120,24 +91,14 @@ def same_json(one: Any, other: Any, *, case_sensitive: bool = True) -> bool:
     return bool(one == other)
 
 
-def _reference(sample: Sample) -> Any:
-    if sample.reference is None:
-        raise UnjudgeableError(f"the sample {sample.id!r} has no reference; add one to the dataset")
-    if isinstance(sample.reference, str):
-        # A dataset may carry the object as text; a text that is no JSON stands for itself.
-        parsed = _parsed(sample.reference, "whole")
-        return sample.reference if parsed is _NOTHING else parsed
-    return sample.reference
-
-
 def _compile(parameters: Parameters) -> Scorer:
     from referencing import Registry
 
     validator = _validator_class(parameters.schema_)(parameters.schema_, registry=Registry())
 
     def score(sample: Sample, answer: str) -> Score:
-        value = _parsed(answer, parameters.extract)
-        if value is _NOTHING:
+        value = whole_json(answer) if parameters.extract == "whole" else first_json(answer)
+        if value is NOTHING:
             what = "is not JSON" if parameters.extract == "whole" else "holds no JSON object"
             return Score(0.0, f"{shown(answer)} {what}")
         error = next(validator.iter_errors(value), None)
@@ -145,7 +106,7 @@ def _compile(parameters: Parameters) -> Scorer:
             return Score(0.0, f"does not fit the schema at {error.json_path}: {error.message}")
         if not parameters.match_reference:
             return Score(1.0)
-        wanted = _reference(sample)
+        wanted = reference_json(sample)
         passed = same_json(value, wanted, case_sensitive=parameters.case_sensitive)
         return verdict_of(passed, f"{shown(json.dumps(value))} is not {shown(json.dumps(wanted))}")
 
