@@ -244,7 +244,7 @@ class RetryPolicy:
         longest_call_s: no attempt starts later than this after the first one started.
         max_throttled: attempts that were refused because the provider has too much to do, before the batch waits
             elsewhere; they do not count towards `max_attempts`.
-        patience_s: a longer wait is not waited for by a worker: the batch waits elsewhere.
+        patience_s: a call that is told "not now" for longer is not waited for by a worker: the batch waits elsewhere.
     """
 
     max_attempts: int = 4
