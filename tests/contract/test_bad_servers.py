@@ -191,9 +191,9 @@ class Authority:
     def new(cls, folder: Path, name: str) -> Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        built = _certificate(subject, subject, key.public_key()).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
-        )
+        built = _certificate(subject, subject, key.public_key(), key.public_key())
+        built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        built = built.add_extension(_SIGNS_CERTIFICATES, critical=True)
         return cls(folder, key, built.sign(key, hashes.SHA256()))
 
     def file(self) -> str:
@@ -205,13 +205,30 @@ class Authority:
         """Return a server's context with a certificate of its own."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        built = _certificate(subject, self.certificate.subject, key.public_key(), valid_days).add_extension(
+        signer = self.key.public_key()
+        built = _certificate(subject, self.certificate.subject, key.public_key(), signer, valid_days).add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
         )
         return _server_context(self.folder / f"{name}.pem", built.sign(self.key, hashes.SHA256()), key)
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: Any, valid_days: int = 1) -> x509.CertificateBuilder:
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: Any, signer: Any, valid_days: int = 1
+) -> x509.CertificateBuilder:
+    # With the identifiers of both keys: Python from 3.13 on trusts nothing less.
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -221,6 +238,8 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: Any, valid_days: in
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=9))
         .not_valid_after(now + timedelta(days=valid_days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False)
     )
 
 

@@ -314,7 +314,7 @@ def test_the_last_answers_are_written_at_once__shared_state_is_as_slow_as_the_le
     world = World(ScriptedTransport(script), ledger=Noting())
     clock = VirtualClock(world)
     batch = Batch(PROVIDER, requests(1), codec_of("openai_chat"), "key-1")
-    settings = BatchSettings("run_1", flush_interval_s=60.0)
+    settings = BatchSettings("run_1", flush_interval_s=60.0, refresh_s=60.0, progress_s=60.0)
     run_virtually(answer_batch(batch, replace(world._ports(), clock=clock), settings), lambda: 1.0)
     answered_s, kept_s = written_s
     # The spending goes first, a second's trip; the health of the provider is told meanwhile.

@@ -110,6 +110,7 @@ class HealthWatch:
         self._heard_s = float("-inf")
         self._closing = False
         self._wake = asyncio.Event()
+        self._telling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.store_errors = 0
 
@@ -205,6 +206,10 @@ class HealthWatch:
 
     async def refresh(self) -> None:
         """Tell what is new, or only look when there is nothing; `start` does it in the background."""
+        async with self._telling:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         now_s, epoch_s = self._clock.monotonic_s(), self._now_s()
         report = self._seen.take(now_s)
         probe = self._probe
