@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from abtest.adapters.dynamodb.batch_jobs import DynamoBatchJobStore
 from abtest.adapters.dynamodb.datasets import DynamoBudgetStore, DynamoDatasetStore
 from abtest.adapters.dynamodb.ledger import DynamoLedger
 from abtest.adapters.dynamodb.providers import DynamoProviderStore
@@ -28,6 +27,7 @@ from abtest.runtime.settings import SETTINGS, CommonSettings
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from abtest.adapters.dynamodb.batch_jobs import DynamoBatchJobStore
     from abtest.adapters.http import HttpxTransport
     from abtest.adapters.queues import SqsBatchQueue
     from abtest.adapters.secrets import ProviderSecrets
@@ -108,6 +108,8 @@ class Wiring:
     @cached_property
     def batch_jobs(self) -> DynamoBatchJobStore:
         """Jobs at the vendors' batch interfaces."""
+        from abtest.adapters.dynamodb.batch_jobs import DynamoBatchJobStore
+
         return DynamoBatchJobStore(self._table, self.clock)
 
     @cached_property
@@ -148,21 +150,20 @@ class Wiring:
     @cached_property
     def transport(self) -> HttpxTransport:
         """HTTP to providers, entered on the event loop for the life of the worker, so that connections are reused."""
-        from abtest.adapters.http import HttpxTransport
+        from abtest.adapters.http import LONGEST_BODY_BYTES
 
-        transport = HttpxTransport(_MAX_CONNECTIONS, allow_private=self.settings.allow_private_base_urls)
-        return self.event_loop.run_until_complete(transport.__aenter__())
+        return self._entered(LONGEST_BODY_BYTES)
 
     @cached_property
     def result_transport(self) -> HttpxTransport:
         """HTTP to batch interfaces: one reply holds the answers of a whole batch."""
+        return self._entered(_LONGEST_RESULTS_BYTES)
+
+    def _entered(self, longest_body_bytes: int) -> HttpxTransport:
         from abtest.adapters.http import HttpxTransport
 
-        transport = HttpxTransport(
-            _MAX_CONNECTIONS,
-            allow_private=self.settings.allow_private_base_urls,
-            longest_body_bytes=_LONGEST_RESULTS_BYTES,
-        )
+        allow_private = self.settings.allow_private_base_urls
+        transport = HttpxTransport(_MAX_CONNECTIONS, allow_private=allow_private, longest_body_bytes=longest_body_bytes)
         return self.event_loop.run_until_complete(transport.__aenter__())
 
     def ledger(self, workspace: str) -> DynamoLedger:
