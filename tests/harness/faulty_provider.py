@@ -60,6 +60,7 @@ class Plan:
         latency_ms: longest time to an answer; the shortest is half of it.
         stall_s: how long a stalled call is left without an answer.
         hint_ms: what a refusal asks to wait, where it says so in milliseconds; in seconds and as a date it says 1 s.
+        most_in_a_row: most faults one prompt meets before an attempt of it succeeds; None is no bound.
     """
 
     fault_rate: float = 0.0
@@ -68,6 +69,7 @@ class Plan:
     latency_ms: float = 20.0
     stall_s: float = 30.0
     hint_ms: float = 100.0
+    most_in_a_row: int | None = None
 
 
 @dataclass
@@ -165,8 +167,10 @@ def _drawn(plan: Plan, sha: str, attempt: int) -> tuple[str, float]:
     """Return what an attempt meets, and a number in 0..1 for whatever else is left to chance."""
     digest = hashlib.sha256(f"{plan.seed} {sha} {attempt}".encode()).digest()
     drawn, share = (int.from_bytes(digest[i : i + 6]) / 2**48 for i in (0, 6))
-    kind = plan.faults[int(drawn / plan.fault_rate * len(plan.faults))] if drawn < plan.fault_rate else "none"
-    return kind, share
+    in_turn = plan.most_in_a_row is not None and attempt % (plan.most_in_a_row + 1) == 0
+    if in_turn or drawn >= plan.fault_rate:
+        return "none", share
+    return plan.faults[int(drawn / plan.fault_rate * len(plan.faults))], share
 
 
 def _hint(turn: int, hint_ms: float) -> dict[str, str]:
