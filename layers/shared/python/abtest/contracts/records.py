@@ -43,6 +43,8 @@ FailureReason = Literal[
 """Why a call has no answer; `abtest.providers.advice` says of each what to do."""
 
 VerdictStatus = Literal["scored", "not_judged", "invalid"]
+Order = Literal["control_first", "treatment_first"]
+"""Which answer of a pair a judge was shown first."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
@@ -52,6 +54,20 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Turn(Record):
+    """One earlier message of a sample's conversation; its text is sent as it is."""
+
+    role: Literal["user", "assistant"]
+    content: Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
+
+
+class Document(Record):
+    """A text that the answer should rest on, such as a search result."""
+
+    text: Annotated[str, StringConstraints(min_length=1)]
+    title: str | None = None
+
+
 class Sample(Record):
     """One input of the dataset (`TestSample`).
 
@@ -59,6 +75,10 @@ class Sample(Record):
         id: unique in the dataset.
         inputs: what the prompt template may use, by name.
         reference: what a judge compares with; None where there is none.
+        messages: earlier turns of the conversation, between the prompt's own earlier turns and its last message.
+        documents: what the answer should rest on; the prompt template may use them as `documents`.
+        expected_outcome: what the conversation should come to, for judges that ask a model.
+        rubric: what a good answer to this sample has, for judges that ask a model; goes beside the dimensions.
         cluster: samples that belong together share it; None makes the sample its own cluster.
         metadata: free facts for slices; never sent to a model.
     """
@@ -66,6 +86,10 @@ class Sample(Record):
     id: Identifier
     inputs: dict[str, Any] = Field(default_factory=dict)
     reference: Any = None
+    messages: tuple[Turn, ...] = Field(default=(), max_length=200)
+    documents: tuple[Document, ...] = Field(default=(), max_length=100)
+    expected_outcome: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
+    rubric: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
     cluster: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -140,15 +164,79 @@ class ModelResponse(Record):
     served_model: str | None = None
 
 
-class Verdict(Record):
-    """What one judge says of one response (`EvaluationResult`).
+class Vote(Record):
+    """What one call of a judge's model said; a verdict is made of all votes on one answer or pair.
 
     Args:
+        order: which answer was shown first; None where one answer was shown.
+        repeat: from 0.
+        score: of an answer on the judge's scale; of a pair the treatment's share of the preference: 1, 0.5 or 0.
+        dimensions: the same by dimension.
+        reason: what the judge wrote before it scored, shortened.
+        repaired: its first output could not be read, and its second could.
+        fallback: which of the judge's fallback models said it, from 1; 0 is the judge's own model.
+    """
+
+    order: Order | None = None
+    repeat: int = 0
+    status: VerdictStatus
+    score: float | None = None
+    dimensions: dict[str, float] = Field(default_factory=dict)
+    reason: str | None = None
+    repaired: bool = False
+    fallback: int = 0
+
+
+class JudgeUse(Record):
+    """What the calls behind one verdict took.
+
+    Args:
+        calls: answered calls, repairs included.
+        repairs: of those, second attempts at an output that could not be read.
+        from_ledger: of those, the ones that had been paid for before.
+        cost_usd: price of all of them when they were paid for; None when any is unknown.
+        spent_usd: what this run paid itself, as far as it is known.
+    """
+
+    calls: int = 0
+    repairs: int = 0
+    from_ledger: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    spent_usd: Decimal = Decimal(0)
+
+
+class JudgeCall(Record):
+    """One call of a judge's model, as it is kept for whoever wants to read what the judge wrote.
+
+    Args:
+        question: names the question within the judge and batch.
+        fallback: which of the judge's models was asked; 0 is its own.
+        response: its `sample_id` and `variant` are the question's and the judge's, not a test's.
+    """
+
+    question: str
+    fallback: int = 0
+    response: ModelResponse
+
+
+class Verdict(Record):
+    """What one judge says of one response, or of a pair (`EvaluationResult`).
+
+    Args:
+        variant: whose answer was judged; of a pair the treatment.
         judge: the judge's name in the test, which is also the metric's name.
-        status: `scored` carries a score; `not_judged` (no response to judge) and `invalid` (the judge could not
-            say) do not, and are counted as missing.
-        score: on the judge's scale; 0 or 1 for a binary judge.
+        status: `scored` carries a score; `not_judged` (no response to judge, or the judge could not be asked) and
+            `invalid` (the judge could not say) do not, and are counted as missing.
+        score: on the judge's scale; 0 or 1 for a binary judge; of a pair the treatment's share of the preference,
+            averaged over orders and repeats.
         reason: one short sentence for a person.
+        against: of a pair the control; None where one answer was judged.
+        dimensions: the scores by dimension, where the judge has several.
+        votes: what the calls of a judge's model said, one by one.
+        judge_version: of the judge that asked a model; see `JudgeFacts.version`.
+        use: what its calls took; None where nothing was asked.
     """
 
     sample_id: str
@@ -156,4 +244,52 @@ class Verdict(Record):
     judge: str
     status: VerdictStatus
     score: float | None = None
+    reason: str | None = None
+    against: str | None = None
+    dimensions: dict[str, float] = Field(default_factory=dict)
+    votes: tuple[Vote, ...] = ()
+    judge_version: str | None = None
+    use: JudgeUse | None = None
+
+
+class PinnedVerdict(Record):
+    """What a judge said in one run of a pinned example, beside the score that its author expects.
+
+    Args:
+        example: its name, or its number from 1.
+        expected: on the judge's scale; of a pair the second answer's share of the preference.
+        score: None when the judge could not be asked or read.
+    """
+
+    judge: str
+    judge_version: str
+    example: str
+    status: VerdictStatus
+    expected: float
+    score: float | None = None
+
+
+class ImportedScore(Record):
+    """One score or preference that was given elsewhere, for the judge `imported`; `id` is the sample's.
+
+    Either `variant` with `score`, or `winner` with the two variants in `first` and `second`.
+
+    Args:
+        variant: whose answer was scored.
+        score: on the judge's scale.
+        dimensions: scores by dimension, where there are several.
+        first, second: the variants whose answers were compared, in the order in which they were shown.
+        winner: one of both, or `tie`.
+        repeat: from 0, where one judge was asked several times.
+        reason: one short sentence for a person.
+    """
+
+    id: Identifier
+    variant: str | None = None
+    score: float | None = Field(default=None, allow_inf_nan=False)
+    dimensions: dict[str, float] = Field(default_factory=dict)
+    first: str | None = None
+    second: str | None = None
+    winner: str | None = None
+    repeat: int = Field(default=0, ge=0)
     reason: str | None = None

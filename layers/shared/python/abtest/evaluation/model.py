@@ -5,13 +5,14 @@ Depends on: pydantic, `abtest.contracts`, `abtest.core`. Used by: `abtest.evalua
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abtest.contracts.records import Identifier, ModelResponse, Sample
+from abtest.contracts.judging import AskedModel, JudgeFacts
+from abtest.contracts.records import Identifier, ModelResponse, Order, PinnedVerdict, Sample, Verdict
 
 
 class JudgeParameters(BaseModel):
@@ -94,3 +95,131 @@ class JudgeType(Generic[P]):
 def verdict_of(passed: bool, reason: str) -> Score:
     """Return the score of a binary judge: 1 without a reason, or 0 with one."""
     return Score(1.0) if passed else Score(0.0, reason)
+
+
+Reply = tuple[int, ModelResponse]
+"""Which of a judge's models was asked (0 is its own, then its fallbacks), and what became of the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call to be made of a judge's model.
+
+    Args:
+        id: unique among the judge's questions on a batch, and the same whenever the batch is judged again.
+        sample_id: whose answers are judged; of a pinned example its name.
+        variant: whose answer is judged; of a pair the treatment.
+        against: of a pair the control.
+        order: which answer is shown first; None where one is shown.
+        repeat: from 0.
+        messages: the rendered prompt as (role, text), the system message first.
+    """
+
+    id: str
+    sample_id: str
+    variant: str
+    against: str | None
+    order: Order | None
+    repeat: int
+    messages: tuple[tuple[Literal["system", "user", "assistant"], str], ...] = field(repr=False)
+
+
+class ModelJudge(Protocol):
+    """A compiled judge that asks a model; pure, it makes questions and reads replies."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the test."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """See `JudgeFacts.version`."""
+        ...
+
+    @property
+    def models(self) -> tuple[AskedModel, ...]:
+        """Whom it asks: its own model, then its fallbacks."""
+        ...
+
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON schema of one answer, for providers that take one."""
+        ...
+
+    @property
+    def structured(self) -> bool:
+        """Whether the schema may be sent."""
+        ...
+
+    def questions(
+        self,
+        samples: Sequence[Sample],
+        responses: Mapping[str, Sequence[ModelResponse]],
+        *,
+        control: str,
+        only: Container[tuple[str, str]] | None = None,
+    ) -> list[Question]:
+        """Return all that must be asked about a batch; nothing about an answer that failed or is absent.
+
+        Args:
+            samples: the batch.
+            responses: variant to its responses, in any order.
+            control: of a pair one side.
+            only: (sample, variant) that are to be judged; None judges all.
+        """
+        ...
+
+    def repairs(self, questions: Sequence[Question], replies: Mapping[str, Reply]) -> list[Question]:
+        """Return one second question for each reply that cannot be read.
+
+        Args:
+            questions: that were asked.
+            replies: by the question's id.
+        """
+        ...
+
+    def verdicts(
+        self,
+        samples: Sequence[Sample],
+        responses: Mapping[str, Sequence[ModelResponse]],
+        questions: Sequence[Question],
+        replies: Mapping[str, Reply],
+        *,
+        control: str,
+        only: Container[tuple[str, str]] | None = None,
+    ) -> list[Verdict]:
+        """Return one verdict for each sample and judged variant, whatever the replies are.
+
+        Args:
+            questions: of `questions`, without repairs.
+            replies: by the question's id, those to repairs among them.
+        """
+        ...
+
+    def pinned_questions(self) -> list[Question]:
+        """Return what is asked about the pinned examples, by which drift of the judge is seen; none where none are."""
+        ...
+
+    def pinned_verdicts(self, questions: Sequence[Question], replies: Mapping[str, Reply]) -> list[PinnedVerdict]:
+        """Return what the judge says of its pinned examples beside what is expected."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelJudgeType(Generic[P]):
+    """One kind of judge that asks a model, as its module exports it under the name `JUDGE`.
+
+    Args:
+        name: the wire name, equal to the module's name.
+        summary: one sentence for a person who chooses a judge.
+        Parameters: the pydantic model of its options.
+        facts: what is known of such a judge before it judges, from its name and options.
+        compile: makes the judge from its name and options, once a batch.
+    """
+
+    name: str
+    summary: str
+    Parameters: type[P]
+    facts: Callable[[str, P], JudgeFacts]
+    compile: Callable[[str, P], ModelJudge]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from abtest.contracts.definition import TestDefinition
 
-DatasetKind = Literal["samples", "recording"]
+DatasetKind = Literal["samples", "recording", "scores"]
 StopReason = Literal["efficacy", "futility", "budget"]
 """Why a run may end before its last look: the question is answered, it will hardly be, or the money is spent."""
 
@@ -212,6 +212,8 @@ class Run(Entity):
         looks_planned: looks of its design; 0 until it is planned.
         looks_taken: looks that were taken.
         stopped_early: why it ended before its last look; None when it did not.
+        rejudges: the run whose answers it judges anew, without asking the variants' models; None asks them.
+        definition: of a run that judges anew: the test's, with the judges and metrics that were asked for.
     """
 
     run_id: str
@@ -234,6 +236,8 @@ class Run(Entity):
     error: RunError | None = None
     verdict: RunVerdict | None = None
     artifacts: tuple[str, ...] = ()
+    rejudges: str | None = None
+    definition: TestDefinition | None = None
 
 
 class Waiting(Entity):
