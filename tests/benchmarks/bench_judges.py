@@ -42,6 +42,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "contains, whole words": ("contains", {"whole_words": True}),
     "regex": ("regex", {"pattern": r"Answer: (\d+)", "group": 1}),
     "json_schema": ("json_schema", {"schema": PERSON}),
+    "field_f1, records": ("field_f1", {}),
+    "format": ("format", {"starts_with": ["a", "b", "c"], "lines_at_most": 5, "markdown": "forbidden"}),
+    "length": ("length", {"at_least": 10, "at_most": 60}),
+    "threshold": ("threshold", {"measure": "output_tokens", "at_most": "40"}),
     "edit_distance": ("edit_distance", {}),
     "edit_distance, words": ("edit_distance", {"tokens": "words"}),
     "rouge_l": ("rouge_l", {}),
@@ -64,6 +68,13 @@ def texts(words: int) -> Iterator[tuple[str, str, str]]:
         yield " ".join([*reference, end]), " ".join([*first, end]), " ".join([*second, end])
 
 
+def record(text: str) -> str:
+    """Return a text as a JSON object of ten fields with some words each."""
+    words = text.split()
+    size = -(-len(words) // 10)
+    return json.dumps({f"field_{i}": " ".join(words[i * size : (i + 1) * size]) for i in range(10)})
+
+
 def measure(name: str, responses: int, words: int) -> dict[str, Any]:
     """Judge all responses in this process."""
     judge_type, parameters = CASES[name]
@@ -73,6 +84,8 @@ def measure(name: str, responses: int, words: int) -> dict[str, Any]:
     scored = 0
     for start in range(0, responses // len(VARIANTS), BATCH):
         rows = [next(source) for _ in range(min(BATCH, responses // len(VARIANTS) - start))]
+        if name.endswith("records"):
+            rows = [tuple(map(record, row)) for row in rows]
         samples = [Sample(id=f"s{start + number}", reference=row[0]) for number, row in enumerate(rows)]
         answers = {
             variant: [

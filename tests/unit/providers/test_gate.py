@@ -429,3 +429,22 @@ def test_a_cancelled_call_stays_cancelled__batch_stops_in_the_same_moment():
         assert task.cancelled()
 
     virtually(play)
+
+
+def test_the_named_wait_holds_and_not_the_headers_guess__refusal_carries_both():
+    async def play(scene: Scene) -> None:
+        gate, _ = scene.gate(PROVIDER)
+        await gate.start()
+        assert await gate.enter(COST)
+        empty = {"x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "0"}
+        headers = {**empty, "x-ratelimit-reset-tokens": "250s"}
+        named = CallFailure(failure_reason="rate_limited", retryable=True, status=429, retry_after_s=1.0)
+        gate.leave(COST, SeenAttempt(named, None, 20.0, headers))
+        before_s = scene.clock.monotonic_s()
+        assert await gate.enter(COST)
+        # The headers alone would ask for the longest pause, 5 s.
+        assert scene.clock.monotonic_s() - before_s < 2.0
+        gate.leave(COST, ANSWERED)
+        await gate.close()
+
+    virtually(play)

@@ -151,6 +151,9 @@ class BatchGate:
             self._limit.on_throttled(self._clock.monotonic_s(), seen.latency_ms / 1000)
             if seen.failure.failure_reason == "rate_limited":
                 self._permits.throttled(seen.failure.retry_after_s)
+                if seen.failure.retry_after_s is not None:
+                    # The provider names the wait itself; what its headers let us guess may only be longer.
+                    return
         elif seen.failure is None:
             self._limit.on_success()
         limits = server_limits(seen.headers, self._clock.now()) if seen.headers else None
