@@ -36,8 +36,8 @@ class EnvironmentConfig:
         worker_max_concurrency: workers on one vendor's queue at a time; 2 to 1000.
         message_lease_s: lease a worker renews on its message, so that a dead worker's batch returns soon.
         batch_size: samples one worker takes at a time.
-        generate_max_concurrency: batches of a run that wait in queues at a time.
-        judge_max_concurrency: judge steps of a run at a time.
+        generate_max_concurrency: batches of a run that wait in queues at a time, of variants or of judges.
+        judge_max_concurrency: steps of judges in code of a run at a time.
         allow_private_base_urls: whether a provider may live on a private or loopback address.
         workspace_budget_usd: most that all runs of a workspace may spend and reserve together; None is no limit.
         mfa: offer time-based one-time passwords at sign-in.

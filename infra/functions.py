@@ -62,8 +62,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             grants.query_indexes(),
             grants.write_items(),
             # Addresses signed by the function let a client do what the function may do.
-            *grants.read_objects("uploads", "runs"),
-            *grants.write_objects("uploads", "datasets"),
+            *grants.read_objects("uploads", "runs", "labels"),
+            *grants.write_objects("uploads", "datasets", "labels"),
             grants.start_runs(),
         ),
     ),
@@ -77,11 +77,33 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         grants=(grants.use_key(), grants.read_items(), *grants.read_objects("runs")),
     ),
     FunctionSpec(
+        folder="analyse_labels",
+        summary="Says what people's labels say of a run.",
+        memory_mb=1769,
+        timeout_s=29,
+        layers=(STATISTICS,),
+        grants=(grants.use_key(), grants.read_items(), *grants.read_objects("runs", "labels")),
+    ),
+    FunctionSpec(
         folder="check_provider",
         summary="Checks a provider by one call that spends at most a token.",
         memory_mb=1024,
         timeout_s=29,
-        # Of the functions behind the API it alone reads keys, and it reaches no body, queue or run.
+        # Of the functions behind the API it and try_judge alone read keys; it reaches no body, queue or run.
+        grants=(
+            grants.use_key(),
+            grants.read_items(),
+            grants.write_items(),
+            grants.read_provider_secrets(),
+            grants.invoke_bedrock_models(),
+        ),
+    ),
+    FunctionSpec(
+        folder="try_judge",
+        summary="Tries one judge on one answer or pair, by a few calls.",
+        memory_mb=1024,
+        timeout_s=29,
+        # As check_provider: it reads keys, and reaches no body, queue or run.
         grants=(
             grants.use_key(),
             grants.read_items(),
@@ -98,13 +120,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             grants.use_key(),
             grants.read_items(),
             grants.write_items(),
-            *grants.read_objects("datasets"),
+            # A run that judges another one anew takes over its answers.
+            *grants.read_objects("datasets", "runs"),
             *grants.write_objects("runs"),
         ),
     ),
     FunctionSpec(
         folder="call_provider",
-        summary="Answers one batch of samples with one variant, from a vendor's queue.",
+        summary="Answers one batch with one variant, or asks one judge about it, from a vendor's queue.",
         memory_mb=1769,
         grants=(
             grants.use_key(),
@@ -140,9 +163,15 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         folder="judge_batch",
-        summary="Scores the responses of one batch with one judge.",
+        summary="Scores the responses of one batch with one judge in code.",
         memory_mb=1769,
-        grants=(grants.use_key(), grants.write_items(), *grants.read_objects("runs"), *grants.write_objects("runs")),
+        # Imported scores are datasets.
+        grants=(
+            grants.use_key(),
+            grants.write_items(),
+            *grants.read_objects("datasets", "runs"),
+            *grants.write_objects("runs"),
+        ),
     ),
     FunctionSpec(
         folder="take_look",

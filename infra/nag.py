@@ -38,6 +38,7 @@ _FUNCTION_WILDCARDS = {
     "{bucket}/uploads/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/datasets/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/runs/*": "Keys of objects are made at run time; the folder is the boundary.",
+    "{bucket}/labels/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/ledger/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/dead-letters/*": "Keys of objects are made at run time; the folder is the boundary.",
     "{bucket}/portfolio/*": "Keys of objects are made at run time; the folder is the boundary.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from abtest.contracts.steps import GenerateMessage, Step
+from abtest.contracts.steps import QueuedMessage, Step
 from abtest.core.errors import StoreUnavailableError
 
 
@@ -47,10 +47,10 @@ class RecordedTasks:
 class RecordedQueue:
     """A queue that remembers what was put back and which messages are kept."""
 
-    put: list[tuple[GenerateMessage, int]] = field(default_factory=list)
+    put: list[tuple[QueuedMessage, int]] = field(default_factory=list)
     kept: list[tuple[str, str, int]] = field(default_factory=list)
 
-    def put_back(self, message: GenerateMessage, *, delay_s: int = 0) -> None:
+    def put_back(self, message: QueuedMessage, *, delay_s: int = 0) -> None:
         self.put.append((message, delay_s))
 
     def keep(self, queue_url: str, receipt_handle: str, lease_s: int) -> None:

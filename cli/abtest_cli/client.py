@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -24,7 +26,21 @@ _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _TRANSFER_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 _ATTEMPTS = 4
 _FIRST_PAUSE_S = 0.2
+_PARALLEL_DOWNLOADS = 8
 _TEMPORARY = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """The rows of one batch of a run, as JSONL.
+
+    Args:
+        samples: `Sample` rows.
+        responses: `ModelResponse` rows, one body for each variant.
+    """
+
+    samples: bytes
+    responses: tuple[bytes, ...]
 
 
 class TokenSource(Protocol):
@@ -95,6 +111,27 @@ class ApiClient:
         """Return the judge types."""
         return list(self._request("GET", "/v1/judges")["items"])
 
+    def judge_dimensions(self) -> list[JsonObject]:
+        """Return the built-in dimensions of judges."""
+        return list(self._request("GET", "/v1/judges/dimensions")["items"])
+
+    def judge_templates(self) -> list[JsonObject]:
+        """Return the templates of judges, without their texts."""
+        return list(self._request("GET", "/v1/judges/templates")["items"])
+
+    def judge_template(self, name: str, version: int | None = None) -> JsonObject:
+        """Return one version of a template with its texts; None is the latest."""
+        query = "" if version is None else f"?version={version}"
+        return self._request("GET", f"/v1/judges/templates/{quote(name, safe='')}{query}")
+
+    def put_judge_template(self, name: str, body: Mapping[str, Any]) -> JsonObject:
+        """Keep texts as the next version of a template."""
+        return self._request("PUT", f"/v1/judges/templates/{quote(name, safe='')}", body=body)
+
+    def try_judge(self, body: Mapping[str, Any]) -> JsonObject:
+        """Have a judge tried on an answer or pair; a failed call is a result."""
+        return self._request("POST", "/v1/judges/try", body=body)
+
     def providers(self) -> list[JsonObject]:
         """Return the registered providers."""
         return list(self._request("GET", "/v1/providers")["items"])
@@ -117,7 +154,7 @@ class ApiClient:
 
         Args:
             name: for people.
-            kind: `samples` or `recording`.
+            kind: `samples`, `recording` or `scores`.
             rows: JSONL.
         """
         body = {"name": name, "kind": kind, "size_bytes": len(rows)}
@@ -153,6 +190,32 @@ class ApiClient:
         """Ask a run to stop."""
         return self._request("POST", f"/v1/runs/{run_id}/cancel")
 
+    def rejudge_run(self, run_id: str, body: Mapping[str, Any], *, idempotency_key: str | None) -> JsonObject:
+        """Have a run's answers judged anew, or with `dry_run` in the body only checked and estimated."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key is not None else {}
+        return self._request("POST", f"/v1/runs/{run_id}/rejudge", body=body, headers=headers)
+
+    def create_labelling_sheet(self, run_id: str, body: Mapping[str, Any]) -> JsonObject:
+        """Have answers of a run chosen and hidden for people to label."""
+        return self._request("POST", f"/v1/runs/{run_id}/labelling-sheets", body=body)
+
+    def add_labels(self, run_id: str, body: Mapping[str, Any]) -> JsonObject:
+        """Send one person's labels on a sheet."""
+        return self._request("POST", f"/v1/runs/{run_id}/labels", body=body)
+
+    def labels(self, run_id: str) -> JsonObject:
+        """Return what people labelled so far."""
+        return self._request("GET", f"/v1/runs/{run_id}/labels")
+
+    def label_analysis(self, run_id: str, metric: str) -> JsonObject:
+        """Return what people's labels say of one metric."""
+        query = urlencode({"metric": metric}, quote_via=quote, safe="")
+        return self._request("GET", f"/v1/runs/{run_id}/labels/analysis?{query}")
+
+    def download(self, url: str) -> bytes:
+        """Return what stands at a signed address of the platform."""
+        return self._get_file(checked_url(url, "a download's address"))
+
     def download_artifacts(self, run_id: str, folder: Path) -> dict[str, Path]:
         """Write a run's files into a folder and return their paths by name; none is left half written."""
         artifacts = self._request("GET", f"/v1/runs/{run_id}/artifacts")["artifacts"]
@@ -166,12 +229,28 @@ class ApiClient:
             written[name] = part.replace(target)
         return written
 
+    def run_rows(self, run_id: str) -> Iterator[BatchRows]:
+        """Return the samples and responses of a run that has ended, batch by batch, downloaded as they are needed."""
+        cursor = ""
+        while True:
+            page = self._request("GET", f"/v1/runs/{run_id}/rows{cursor}")
+            with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
+                yield from pool.map(self._batch_rows, page["items"])
+            if page["next_cursor"] is None:
+                return
+            cursor = "?" + urlencode({"cursor": page["next_cursor"]})
+
+    def _batch_rows(self, batch: JsonObject) -> BatchRows:
+        files = [batch["samples"], *batch["responses"].values()]
+        samples, *responses = [self._get_file(checked_url(file["url"], "a download's address")) for file in files]
+        return BatchRows(samples, tuple(responses))
+
     def _get_file(self, url: str) -> bytes:
         response = self._repeated(lambda: self._files.get(url, follow_redirects=False), url)
         if response.is_error:
             raise ApiUnreachableError(
                 f"A file of the run could not be downloaded (status {response.status_code}). Links last 15 minutes; "
-                "`abtest report RUN` gets new ones."
+                "the same command gets new ones."
             )
         return response.content
 

@@ -24,12 +24,15 @@ def print_estimate(out: Console, test: Mapping[str, Any]) -> None:
     """
     estimate = test["estimate"]
     table = Table(title="Estimate, before anything is spent", title_justify="left", title_style="bold")
-    for name in ("variant", "model", "calls", "input tokens", "output tokens", "cost"):
-        table.add_column(name, justify="left" if name in ("variant", "model") else "right")
-    for row in estimate["by_variant"]:
+    judges = estimate.get("by_judge") or ()
+    asks = "variant or judge" if judges else "variant"
+    for name in (asks, "model", "calls", "input tokens", "output tokens", "cost"):
+        table.add_column(name, justify="left" if name in (asks, "model") else "right")
+    rows = [*estimate["by_variant"], *({**judge, "variant": f"judge {judge['judge']}"} for judge in judges)]
+    for row in rows:
         table.add_row(*map(escape, _cells(row)))
     out.print(table)
-    for row in estimate["by_variant"]:
+    for row in rows:
         counted = _counted(row)
         if counted:
             out.print(f"[dim]{escape(counted)}[/]")
@@ -42,7 +45,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         str(row["variant"]),
         f"{row['provider']}/{row['model']}{batch}",
-        f"{row['calls']:,}",
+        f"at most {row['calls']:,}" if row.get("only_disagreements") else f"{row['calls']:,}",
         _tokens(row.get("input_tokens_expected"), row["input_tokens"]),
         _tokens(row.get("output_tokens_expected"), row["output_tokens_max"]),
         _cost(row),

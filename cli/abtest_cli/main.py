@@ -13,7 +13,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from abtest.core.errors import AbTestError, InvalidInputError
-from abtest_cli.commands import analyze, demo, initialise, login, power, providers, reference, run, runs, stack
+from abtest_cli.commands import (
+    analyze,
+    demo,
+    initialise,
+    judge,
+    judges,
+    labels,
+    login,
+    power,
+    providers,
+    rejudge,
+    run,
+    runs,
+    stack,
+)
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _DEBUG = "--debug"
@@ -26,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, login, initialise, run, runs, analyze, power, providers, reference):
+for module in (demo, stack, login, initialise, run, runs, rejudge, judge, analyze, power, providers, judges, labels):
     module.register(app)
 
 

@@ -26,6 +26,7 @@ from abtest.analytics.wording import (
 )
 from abtest.core.errors import AbTestError
 from abtest.core.money import dollars
+from abtest.reporting.judges import Grid, judge_grid, member_grid, panel_sentences, win_rate_grid
 from abtest.reporting.performance import performance_rows
 from abtest_cli.output import escape
 
@@ -72,7 +73,8 @@ def show_result(out: Console, result: AnalysisResult) -> None:
     """Show an analysis: a table a treatment, guardrails, coverage, the verdict, what is worth telling beside it."""
     for treatment in result.plan.treatments:
         out.print(_table(result, treatment))
-    for section in (_guardrails(result), _ranking(result), _sensitivity(result), _performance(result)):
+    tables = (_guardrails(result), _ranking(result), _sensitivity(result), *_judges(result), _performance(result))
+    for section in tables:
         if section is not None:
             out.print(section)
     out.print(escape(_coverage(result)))
@@ -161,6 +163,32 @@ def _performance(result: AnalysisResult) -> Table | None:
     return table
 
 
+def _judges(result: AnalysisResult) -> list[Table | None]:
+    """Return the judges as instruments; nothing of judges in code, which have no bias to tell."""
+    return [
+        _grid(
+            "Judges", judge_grid(result), "flips: pairs in which it chose the other answer when the order was turned."
+        ),
+        _grid(
+            "Preferences",
+            win_rate_grid(result),
+            "over both orders of each pair, a tie counting half; and by the place an answer was shown in.",
+        ),
+        _grid("Members of panels", member_grid(result), " ".join(panel_sentences(result))),
+    ]
+
+
+def _grid(title: str, grid: Grid | None, caption: str) -> Table | None:
+    if grid is None:
+        return None
+    table = _titled(title, escape(caption))
+    for head in grid.columns:
+        table.add_column(head.lower(), justify="left" if head == grid.columns[0] or head in grid.text else "right")
+    for name, note, cells in grid.rows:
+        table.add_row(f"{escape(name)}[dim], {escape(note)}[/]", *map(escape, cells))
+    return table
+
+
 def _table(result: AnalysisResult, treatment: str) -> Table:
     control = result.plan.control
     table = Table()
@@ -217,6 +245,8 @@ def _coverage(result: AnalysisResult) -> str:
     pairs = ", ".join(f"{coverage.paired.get(t, 0):,} pairs with {t}" for t in result.plan.treatments)
     known = dollars(result.spent_at_least_usd)
     spent = known if result.spent_usd is not None else f"at least {known} (a price is unknown)"
+    if result.spent_on_judges_usd:
+        spent += f", {dollars(result.spent_on_judges_usd)} of it on judges"
     reused = sum(variant.from_ledger for variant in result.variants)
     ledger = f"; {reused:,} answers came from the ledger and cost nothing" if reused else ""
     return f"{coverage.asked:,} samples asked, {pairs}; spent {spent}{ledger}."

@@ -5,6 +5,7 @@ Depends on: PyYAML. Used by: `definition_files`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from abtest.core.errors import InputIssue, InvalidInputError
 MAX_BYTES = 2_000_000
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
+_TEXT, _INTEGER = "tag:yaml.org,2002:str", "tag:yaml.org,2002:int"
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -30,10 +33,14 @@ class _StrictLoader(yaml.SafeLoader):
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
         first: dict[str, int] = {}
+        # The points of a scale: JSON has no keys but text, and the digits are the same text to everybody.
+        points = all(key.tag == _INTEGER and _WHOLE_NUMBER.fullmatch(key.value) for key, _ in node.value)
         for key, _ in node.value:
             line = key.start_mark.line + 1
             if key.tag == _MERGE or not isinstance(key, yaml.ScalarNode):
                 continue
+            if points:
+                key.tag = _TEXT
             if not key.tag.endswith(":str"):
                 issue = InputIssue(key.value, "YAML does not read this key as text", key.value, f'"{key.value}"', line)
                 self.issues.append(issue)

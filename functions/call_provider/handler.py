@@ -1,4 +1,4 @@
-"""Queue worker: answers one batch of one variant and hands the result to the waiting execution."""
+"""Queue worker: answers one batch of a variant, or asks a judge about one, and tells the waiting execution."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from abtest.adapters.dynamodb.control import StoredRunControl
+from abtest.runtime.loaded import keep_what_is_loaded
 from abtest.runtime.observability import WARM_UP, count, logger, metrics, tracer
-from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider, parsed_message
+from abtest.runtime.steps.queue_worker import WorkerPorts, parsed_message
+from abtest.runtime.steps.queued_batch import answer_queued, log_fields, metric_counts
 from abtest.runtime.wiring import wiring
 
 processor = BatchProcessor(
@@ -24,9 +26,9 @@ processor = BatchProcessor(
 
 
 @cache
-def _ports() -> CallProviderPorts:
+def _ports() -> WorkerPorts:
     wired = wiring("call_provider")
-    return CallProviderPorts(
+    return WorkerPorts(
         runs=wired.runs,
         objects=wired.objects,
         queues=wired.queues,
@@ -61,18 +63,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
     def answer(record: SQSRecord) -> None:
         message = parsed_message(record.body, record.event_source_arn, record.receipt_handle, _ports())
         logger.set_correlation_id(message.batch.run_id)
-        result = call_provider(message, record.receipt_handle, remaining_s, _ports())
-        facts: dict[str, Any] = {
-            "wave": message.batch.wave,
-            "batch": message.batch.batch,
-            "variant": message.batch.variant,
-        }
+        result = answer_queued(message, record.receipt_handle, remaining_s, _ports())
         if result is None:
             count("BatchesNotFinished")
-            logger.info("batch not finished", **facts)
+            logger.info("batch not finished", **log_fields(message))
             return
-        count("Responses", result.responses)
-        count("ResponsesFailed", result.failed)
-        logger.info("batch done", **facts, **result.model_dump())
+        for name, value in metric_counts(result).items():
+            count(name, value)
+        logger.info("batch done", **log_fields(message), **result.model_dump())
 
-    return process_partial_response(event=event, record_handler=answer, processor=processor, context=context)
+    answered = process_partial_response(event=event, record_handler=answer, processor=processor, context=context)
+    # The first batch has loaded what all need: codecs, prices, judges.
+    keep_what_is_loaded()
+    return answered

@@ -96,10 +96,10 @@ def _work(service: ServiceStack) -> list[tuple[str, list[Metric]]]:
         ("Dead letters", each("ApproximateNumberOfMessagesVisible", dead)),
         (
             # The platform's own metrics carry the function's name only.
-            "Responses, all environments of this account",
+            "Responses and verdicts of models, all environments of this account",
             [
                 ["LlmAbTest", metric, "service", "call_provider", {"stat": "Sum"}]
-                for metric in ("Responses", "ResponsesFailed")
+                for metric in ("Responses", "ResponsesFailed", "Verdicts", "VerdictsNotScored")
             ],
         ),
     ]

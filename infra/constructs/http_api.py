@@ -26,6 +26,8 @@ PEOPLE_PATH = "/v1/{proxy+}"
 SERVICES_PATH = "/service/v1/{proxy+}"
 POWER_PATH = "/v1/analysis/power"
 CHECK_PATH = "/v1/providers/{provider_id}/check"
+TRY_PATH = "/v1/judges/try"
+LABELS_PATH = "/v1/runs/{run_id}/labels/analysis"
 
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
@@ -51,9 +53,11 @@ class Api(Construct):
         construct_id: its name there.
         config: the environment.
         stateful: the user pool.
-        handler: answers every route but the planner's and the checker's.
+        handler: answers every route but those of the functions below.
         planner: answers the plans of tests.
         checker: checks providers by a call.
+        trier: tries judges by a few calls.
+        labels: analyses people's labels.
         log_group: gets one line for each request.
     """
 
@@ -67,6 +71,8 @@ class Api(Construct):
         handler: lambda_.IFunction,
         planner: lambda_.IFunction,
         checker: lambda_.IFunction,
+        trier: lambda_.IFunction,
+        labels: lambda_.IFunction,
         log_group: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -84,6 +90,8 @@ class Api(Construct):
         every = integrations.HttpLambdaIntegration("Function", handler)
         plans = integrations.HttpLambdaIntegration("Planner", planner)
         checks = integrations.HttpLambdaIntegration("Checker", checker)
+        trials = integrations.HttpLambdaIntegration("Trier", trier)
+        people_say = integrations.HttpLambdaIntegration("Labels", labels)
         for path, method, authorizer, integration in (
             (HEALTH_PATH, apigw.HttpMethod.GET, apigw.HttpNoneAuthorizer(), every),
             (PEOPLE_PATH, apigw.HttpMethod.ANY, people, every),
@@ -92,6 +100,10 @@ class Api(Construct):
             (f"/service{POWER_PATH}", apigw.HttpMethod.POST, services, plans),
             (CHECK_PATH, apigw.HttpMethod.POST, people, checks),
             (f"/service{CHECK_PATH}", apigw.HttpMethod.POST, services, checks),
+            (TRY_PATH, apigw.HttpMethod.POST, people, trials),
+            (f"/service{TRY_PATH}", apigw.HttpMethod.POST, services, trials),
+            (LABELS_PATH, apigw.HttpMethod.GET, people, people_say),
+            (f"/service{LABELS_PATH}", apigw.HttpMethod.GET, services, people_say),
         ):
             self.api.add_routes(path=path, methods=[method], integration=integration, authorizer=authorizer)
         self.stage = apigw.CfnStage(

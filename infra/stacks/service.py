@@ -71,6 +71,8 @@ class ServiceStack(Stack):
             handler=self.functions["api"].function,
             planner=self.functions["plan_analysis"].function,
             checker=self.functions["check_provider"].function,
+            trier=self.functions["try_judge"].function,
+            labels=self.functions["analyse_labels"].function,
             log_group=self._log_group("ApiAccessLog"),
         )
         Daily(

@@ -1,10 +1,12 @@
 """A whole run against a 50 ms loopback provider, beside a bare aiohttp loop that makes the same calls.
 
-`make bench-run` prints, for 1,000 and for 10,000 samples of two variants: seconds from the start request to the
-verdict, their ratio to the bare loop measured in the same minutes, seconds and memory a sample, and the peak memory of
-every process. Quote the ratios: absolute times are the machine's.
+`make bench-run` prints, for 1,000 and for 10,000 samples of two variants, and for 1,000 with a judge that asks a model
+about each answer: seconds from the start request to the verdict, their ratio to the bare loop measured in the same
+minutes, seconds and memory a sample, and the peak memory of every process. Quote the ratios: absolute times are the
+machine's.
 
-Options: `--samples 1000 10000`, `--repeats 3`, `--in-flight 50` (of one worker; there are two).
+Options: `--samples 1000 10000`, `--judged 1000` (none leaves it out), `--repeats 3`, `--in-flight 50` (of one worker;
+there are two).
 """
 
 from __future__ import annotations
@@ -91,7 +93,10 @@ def _bare_loop(mock: MockProvider, calls: int, in_flight: int) -> float:
     return float(json.loads(output)["seconds"])
 
 
-def _run(platform: Platform, mock: MockProvider, count: int, in_flight: int) -> float:
+RUBRIC = {"type": "rubric", "provider": "mock", "model": "echo-1", "dimensions": ["helpfulness"]}
+
+
+def _run(platform: Platform, mock: MockProvider, count: int, in_flight: int, *, judged: bool) -> float:
     registration = {
         "vendor": "openai_chat",
         "base_url": mock.base_url,
@@ -100,7 +105,8 @@ def _run(platform: Platform, mock: MockProvider, count: int, in_flight: int) -> 
     }
     platform.call("PUT", "/v1/providers/mock", json=registration)
     version = platform.dataset(samples(count, uuid.uuid4().hex))
-    test = platform.call("POST", "/v1/tests", json=definition(version, budget={"cap_usd": "1000"}))
+    metric = {"judges": {"good": RUBRIC}, "primary_metric": "good"} if judged else {}
+    test = platform.call("POST", "/v1/tests", json=definition(version, budget={"cap_usd": "1000"}, **metric))
     started = time.perf_counter()
     run = platform.call("POST", f"/v1/tests/{test['test_id']}/runs")
     done: dict[str, Any] = platform.wait(run["run_id"], timeout_s=600)
@@ -113,19 +119,23 @@ def _run(platform: Platform, mock: MockProvider, count: int, in_flight: int) -> 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--samples", type=int, nargs="*", default=[1000, 10000])
+    parser.add_argument("--judged", type=int, nargs="*", default=[1000])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, mock_provider() as mock:
         stack_options = LocalOptions(home=Path(home), port=free_port(), llm=False, repository=REPOSITORY)
         with session(stack_options) as stack, closing(Platform(stack)) as platform:
-            mock.behave(latency_ms=LATENCY_MS)
-            _run(platform, mock, 200, options.in_flight)  # warm
+            mock.behave(latency_ms=LATENCY_MS, judges=True)
+            for judged in (False, True):
+                _run(platform, mock, 200, options.in_flight, judged=judged)  # warm
             state = json.loads((Path(home) / "state.json").read_text())
             memory = Memory(_roots(state))
             for count in options.samples:
-                _measure(platform, mock, memory, count, options)
+                _measure(platform, mock, memory, count, options, judged=False)
+            for count in options.judged:
+                _measure(platform, mock, memory, count, options, judged=True)
 
 
 def _roots(state: dict[str, Any]) -> dict[str, int]:
@@ -139,17 +149,20 @@ def _roots(state: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def _measure(platform: Platform, mock: MockProvider, memory: Memory, count: int, options: argparse.Namespace) -> None:
+def _measure(
+    platform: Platform, mock: MockProvider, memory: Memory, count: int, options: argparse.Namespace, *, judged: bool
+) -> None:
     memory.reset()
     runs, bare = [], []
+    calls = (4 if judged else 2) * count
     for _ in range(options.repeats if count <= 1000 else 1):
-        bare.append(_bare_loop(mock, 2 * count, WORKERS * options.in_flight))
+        bare.append(_bare_loop(mock, calls, WORKERS * options.in_flight))
         with memory.watched():
-            runs.append(_run(platform, mock, count, options.in_flight))
+            runs.append(_run(platform, mock, count, options.in_flight, judged=judged))
     seconds, base = median(runs), median(bare)
     total = sum(memory.peaks.values())
     print(
-        f"\n{count:,} samples x 2 variants: {2 * count:,} calls of {LATENCY_MS:g} ms, "
+        f"\n{count:,} samples x 2 variants{' + 1 judge' if judged else ''}: {calls:,} calls of {LATENCY_MS:g} ms, "
         f"{WORKERS * options.in_flight} in flight"
     )
     print(f"  start to verdict   {seconds:8.2f} s   (runs: {', '.join(f'{r:.2f}' for r in runs)})")

@@ -3,7 +3,8 @@
 `python tests/benchmarks/mock_provider.py --port 9100 --latency-ms 50 --rate-429 0.05`
 
 - `POST` to a path of a wire format (`.../chat/completions`, `.../responses`, `.../messages`, `...:generateContent`,
-  `.../converse`) answers in it after the latency; the text is the last user message, or a fixed one.
+  `.../converse`) answers in it after the latency; the text is the last user message, or a fixed one, or with `judges`
+  an object of the JSON schema that a request of Chat Completions asks for, with a score that its prompt's hash gives.
 - `GET /__calls` -> `{"total", "received", "in_flight", "most_in_flight", "by_prompt_sha", "by_status"}`: `total` and
   `by_prompt_sha` count answers with HTTP 200, which a provider would bill, also those whose caller has gone away; the
   hash is the SHA-256 of the JSON of the prompt with sorted keys and no spaces. `POST /__reset` sets all to zero.
@@ -30,6 +31,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from harness.judge_server import filled, schema_in
 from harness.wire_formats import Spoken, WireFormat, format_of, model_of
 
 GARBAGE = b"<html><body>upstream says hello</body></html>"
@@ -51,6 +53,7 @@ class Behaviour:
         fail_first: so many first calls of each prompt get 500, whatever the rates say.
         hang: calls are accepted and never answered.
         reply: text of every answer; None repeats the last user message.
+        judges: requests that ask for an object of a judge's JSON schema get one.
         finish_reason: of every answer of Chat Completions.
         refusal: text of a refusal of Chat Completions; None answers.
         usage: whether answers of Chat Completions state tokens.
@@ -67,6 +70,7 @@ class Behaviour:
     fail_first: int = 0
     hang: bool = False
     reply: str | None = None
+    judges: bool = False
     finish_reason: str = "stop"
     refusal: str | None = None
     usage: bool = True
@@ -170,6 +174,8 @@ class MockProvider:
         if fault == "garbage":
             return self._counted(web.Response(body=GARBAGE, content_type="text/html"))
         self._serial += 1
+        if behaviour.judges and "response_format" in body:
+            behaviour = replace(behaviour, reply=json.dumps(filled(schema_in(body), 1 + int(sha[:8], 16) % 5)))
         said = _said(spoken, body, model_of(request.path, body), behaviour, self._serial)
         return self._counted(_completion(spoken, said, behaviour))
 

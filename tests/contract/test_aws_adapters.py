@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 from abtest.adapters.queues import MAX_DELAY_S, SqsBatchQueue
 from abtest.adapters.secrets import ProviderSecrets
 from abtest.adapters.workflow import StepFunctionsTasks, StepFunctionsWorkflow
-from abtest.contracts.steps import GenerateItem, GenerateMessage, GenerateResult
+from abtest.contracts.steps import AskItem, GenerateItem, GenerateMessage, GenerateResult, JudgeMessage, queued_message
 from abtest.core.errors import ProviderConfigurationError, StoreUnavailableError
 
 pytestmark = pytest.mark.aws_fake
@@ -55,6 +55,16 @@ def test_batch_that_is_put_back_comes_again__counted_as_deferred(queue_url: str,
 
     (again,) = received(queue_url)
     assert GenerateMessage.model_validate_json(again["Body"]) == message(queue_url).model_copy(update={"deferrals": 1})
+
+
+def test_batch_of_a_judge_comes_again_as_one(queue_url: str, queue: SqsBatchQueue) -> None:
+    facts = message(queue_url).batch.model_dump(exclude={"variant"})
+    asked = JudgeMessage(task_token="token", batch=AskItem(judge="good", fallback=1, panels=("council",), **facts))
+
+    queue.put_back(asked)
+
+    (again,) = received(queue_url)
+    assert queued_message(again["Body"]) == asked.model_copy(update={"deferrals": 1})
 
 
 @pytest.mark.parametrize(("asked_s", "sent_s"), [(-3, 0), (30, 30), (9_999, MAX_DELAY_S)])

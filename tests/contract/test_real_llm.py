@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 from harness.batches import Answered, answered, asked
-from harness.llmock_server import wait_until_ready
-from harness.platform import free_port
+from harness.local_llm import MODEL, local_llm
 
 from abtest.providers.registration import ModelProvider
-from abtest_cli.local.llm import model_file
 
 pytestmark = pytest.mark.e2e
 VENDORS = ("openai_chat", "openai_responses")
-MODEL = "smollm2"
 SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
@@ -28,16 +23,8 @@ SCHEMA = {
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, log = free_port(), tmp_path_factory.mktemp("llm") / "log"
-    command = [sys.executable, "-m", "abtest_cli.local.llm_server", "--port", str(port)]
-    command += ["--model", str(model_file()), "--alias", MODEL]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        try:
-            wait_until_ready(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-            process.wait(20)
+    with local_llm(tmp_path_factory.mktemp("llm")) as url:
+        yield url
 
 
 def ask(vendor: str, base_url: str, *prompts: str, **parameters: object) -> Answered:

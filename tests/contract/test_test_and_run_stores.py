@@ -17,8 +17,19 @@ from abtest.core.errors import (
     NotFoundError,
     StoreError,
 )
-from abtest.management.model import Progress, Run, RunError, RunPhase, RunVerdict, Spending, Test, TestStatus
+from abtest.management.model import (
+    JudgeEstimate,
+    Progress,
+    Run,
+    RunError,
+    RunPhase,
+    RunVerdict,
+    Spending,
+    Test,
+    TestStatus,
+)
 from abtest.management.ports import IdempotentRequest
+from abtest.management.validation import MAX_DEFINITION_BYTES
 
 REQUEST = IdempotentRequest("key-1", "hash-1")
 
@@ -41,6 +52,29 @@ def test_test_reads_back__as_it_was_kept(stores: Stores, workspace: str) -> None
     stores.tests.create(test)
 
     assert stores.tests.get(workspace, test.test_id) == test
+
+
+def test_run_that_judges_anew_reads_back__with_the_longest_definition(stores: Stores, workspace: str) -> None:
+    test = a_test(workspace)
+    stores.tests.create(test)
+    source = stores.runs.start(a_run(test), None)
+    stores.runs.finish(source, "complete")
+    judge = {"type": "exact_match", "note": "ä" * 120_000}
+    definition = a_definition(judges={"correct": judge})
+    assert MAX_DEFINITION_BYTES * 0.95 < len(definition.model_dump_json().encode()) < MAX_DEFINITION_BYTES
+    row = {"judge": "j" * 64, "provider": "p" * 64, "model": "m" * 200, "calls": 10**9, "input_tokens": 10**12}
+    row |= {"input_counted_by": "tokenizer", "output_tokens_max": 10**12, "cost_usd_max": None, "price_source": None}
+    estimate = test.estimate.model_copy(update={"by_judge": (JudgeEstimate.model_validate(row),) * 20})
+    anew = {"rejudges": source.run_id, "definition": definition, "estimate": estimate, "warnings": ("few",)}
+
+    run = stores.runs.start(a_run(test, **anew), None)
+    stores.runs.update(run.model_copy(update={"phase": RunPhase.JUDGING}))
+
+    kept = stores.runs.get(workspace, run.run_id)
+    assert kept == run.model_copy(update={"phase": RunPhase.JUDGING})
+    assert stores.runs.finish(kept, "complete")
+    listed = stores.runs.list(workspace, test_id=test.test_id, limit=5, cursor=None).items
+    assert {one.run_id: one.rejudges for one in listed} == {source.run_id: None, run.run_id: source.run_id}
 
 
 @pytest.mark.parametrize("test_id", ["test_unknown", "x" * 5_000, "é#é"])
@@ -377,9 +411,11 @@ def test_progress_is_the_sum_over_batches__each_counted_once(stores: Stores, wor
     record("G#0#wordy#0", done=30, failed=0, from_ledger=0)
     record("J#0#correct#0", done=70, failed=3)
     record("J#0#correct#1", done=5)
+    record("J#0#strong#0", done=2, failed=0, added=6)
+    record("J#0#strong#0", done=6, failed=1, added=6)
 
     assert stores.runs.progress(workspace, run.run_id) == Progress(
-        responses_done=70, responses_failed=2, responses_from_ledger=5, verdicts_done=75
+        responses_done=70, responses_failed=2, responses_from_ledger=5, verdicts_done=81, verdicts_added=6
     )
 
 

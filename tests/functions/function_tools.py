@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from abtest.contracts.steps import GenerateMessage
+from abtest.contracts.steps import QueuedMessage
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 FOLDERS = tuple(sorted(folder.name for folder in FUNCTIONS.iterdir() if (folder / "handler.py").exists()))
@@ -125,7 +125,7 @@ def call(method: str, path: str, *, folder: str = "api", **options: Any) -> Answ
     return Answer(raw["statusCode"], headers["content-type"], json.loads(raw["body"]))
 
 
-def sqs_event(*messages: GenerateMessage | str, queue: str = "abtest-openai_chat") -> dict[str, Any]:
+def sqs_event(*messages: QueuedMessage | str, queue: str = "abtest-openai_chat") -> dict[str, Any]:
     """Return the event of an SQS event source mapping."""
     bodies = [message if isinstance(message, str) else message.model_dump_json() for message in messages]
     return {

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from entities import VERSION, a_dataset, a_run, a_test
+from harness.judge_server import filled, schema_in
 from recorders import RecordedQueue, RecordedTasks
 
 from abtest.adapters.dynamodb.control import StoredRunControl
@@ -25,11 +26,13 @@ from abtest.adapters.memory.tests import MemoryTestStore
 from abtest.contracts import object_keys
 from abtest.contracts.definition import TestDefinition
 from abtest.contracts.steps import (
+    AskItem,
     GenerateItem,
     GenerateMessage,
-    GenerateResult,
     JudgeItem,
+    JudgeMessage,
     JudgeResult,
+    QueuedMessage,
     RunInput,
     WaveState,
 )
@@ -40,9 +43,10 @@ from abtest.management.model import DatasetKind, Run
 from abtest.providers.model import CallFailure, HttpReply, HttpRequest
 from abtest.providers.registration import ModelPrice, ModelProvider
 from abtest.runtime.steps.bodies import RunBodies
-from abtest.runtime.steps.call_provider import CallProviderPorts, call_provider
 from abtest.runtime.steps.judge_batch import JudgeBatchPorts, judge_batch
 from abtest.runtime.steps.plan_run import PlanRunPorts, plan_run
+from abtest.runtime.steps.queue_worker import WorkerPorts
+from abtest.runtime.steps.queued_batch import answer_queued
 
 WORKSPACE = "team"
 QUEUES = {"openai_chat": "https://sqs/openai_chat", "replay": "https://sqs/replay"}
@@ -56,7 +60,7 @@ PROVIDER = ModelProvider(
     base_url="http://127.0.0.1:9/v1",
     secret_name=SECRET,
     max_in_flight=4,
-    prices={"small": PRICE},
+    prices={"small": PRICE, "judge-1": PRICE, "judge-2": PRICE},
 )
 Reply = HttpReply | CallFailure
 
@@ -78,20 +82,33 @@ def refusal(status: int) -> HttpReply:
 
 @dataclass
 class ScriptedProvider:
-    """A `Transport` that answers by a function of the prompt, and counts what it was asked."""
+    """A `Transport` that answers by a function of the prompt, and counts what it was asked.
+
+    Args:
+        script: of prompts of variants.
+        judge: of the bodies of requests of judges: those that ask for a model whose name begins with `judge`.
+        bodies: of the judges' requests, in order.
+    """
 
     script: Callable[[str], Reply] = lambda prompt: ok(prompt.removeprefix("Capital of ").removesuffix("?") + " City")
+    judge: Callable[[dict[str, Any]], Reply] = lambda body: ok(json.dumps(filled(schema_in(body), 4)))
     latency_s: float = 0.0
     asked: Counter[str] = field(default_factory=Counter)
     keys: set[str | None] = field(default_factory=set)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
 
     async def send(self, request: HttpRequest, timeout_s: float) -> Reply:
-        prompt = json.loads(request.body)["messages"][-1]["content"]
-        self.asked[prompt] += 1
+        body = json.loads(request.body)
+        judges = str(body["model"]).startswith("judge")
+        prompt = body["messages"][-1]["content"]
+        if judges:
+            self.bodies.append(body)
+        else:
+            self.asked[prompt] += 1
         self.keys.add(request.headers.get("authorization"))
         if self.latency_s:
             await asyncio.sleep(self.latency_s)
-        return self.script(prompt)
+        return self.judge(body) if judges else self.script(prompt)
 
 
 class FragileObjects(MemoryObjectStore):
@@ -188,25 +205,40 @@ class StepWorld:
         return [GenerateItem.model_validate_json(line) for line in self.objects.lines(key)]
 
     def judge_items(self, wave: int = 0) -> list[JudgeItem]:
-        """Return the lines of a wave's manifest of batches x judges."""
+        """Return the lines of a wave's manifest of batches x judges in code."""
         key = object_keys.judge_manifest(WORKSPACE, self.run.run_id, wave)
         return [JudgeItem.model_validate_json(line) for line in self.objects.lines(key)]
+
+    def ask_items(self, wave: int = 0) -> list[AskItem]:
+        """Return the lines of a wave's manifest of batches x judges that ask a model."""
+        key = object_keys.ask_manifest(WORKSPACE, self.run.run_id, wave)
+        return [AskItem.model_validate_json(line) for line in self.objects.lines(key)]
+
+    def escalation_items(self, wave: int = 0) -> list[AskItem]:
+        """Return the lines of a wave's manifest of judges that wait for disagreements."""
+        key = object_keys.escalation_manifest(WORKSPACE, self.run.run_id, wave)
+        return [AskItem.model_validate_json(line) for line in self.objects.lines(key)]
 
     def message(self, number: int = 0) -> GenerateMessage:
         """Return what the queue carries for one line of the first wave's manifest."""
         return GenerateMessage(task_token=f"token-{number}", batch=self.generate_items()[number])
 
-    def call(self, message: GenerateMessage | None = None) -> GenerateResult | None:
-        """Deliver a message to a worker of its own."""
+    def call(self, message: QueuedMessage | None = None) -> Any:
+        """Deliver a message to a worker of its own, and return the counts it reported."""
         loop = asyncio.new_event_loop()
         try:
-            return call_provider(message or self.message(), "receipt", lambda: self.remaining_s, self.call_ports(loop))
+            return answer_queued(message or self.message(), "receipt", lambda: self.remaining_s, self.call_ports(loop))
         finally:
             loop.close()
 
-    def call_ports(self, loop: asyncio.AbstractEventLoop) -> CallProviderPorts:
+    def ask(self, item: AskItem) -> JudgeResult | None:
+        """Deliver the message of a judge that asks a model."""
+        result: JudgeResult | None = self.call(JudgeMessage(task_token=item.progress_key, batch=item))
+        return result
+
+    def call_ports(self, loop: asyncio.AbstractEventLoop) -> WorkerPorts:
         """Return what a worker needs."""
-        return CallProviderPorts(
+        return WorkerPorts(
             runs=self.runs,
             objects=self.objects,
             queues=self.queue,

@@ -33,11 +33,21 @@ openai = ModelProvider(id="openai", vendor="openai_chat")
 price_of(openai, "gpt-4o", Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
 from abtest.providers.tokens import count_tokens
 assert count_tokens("o200k_base", "hello world") == 2
+from abtest.evaluation.labels.model import LabelQuestion, SheetItem
+from abtest.reporting.label_page import render_label_page
+from abtest.runtime.label_sheets import make_sheet
+from abtest.runtime.labelling import import_labels
+question = LabelQuestion(metric="m", kind="binary", text="?", judges=("m",), peers=("m",))
+assert "item_1" in render_label_page("sheet_1", question, [SheetItem(item="item_1", responses=("yes",))])
 """,
     "plan_analysis": """
 from abtest.analytics.power.plan import plan_power
 from abtest.analytics.power.request import PowerRequest
 assert plan_power(PowerRequest(metric="mean", sd_difference=1, effect=0.5)).samples == 34
+import sys
+assert "scipy.stats" not in sys.modules
+""",
+    "analyse_labels": """
 import sys
 assert "scipy.stats" not in sys.modules
 """,
@@ -49,6 +59,26 @@ from abtest.providers import vendors
 for name in registry.names(vendors):
     registry.load(vendors, name, "CODEC")
 import abtest.adapters.http
+import abtest.adapters.signing
+import genai_prices
+""",
+    "try_judge": """
+from abtest.adapters.dynamodb.judge_templates import DynamoTemplateStore
+from abtest.adapters.http import HttpxTransport
+from abtest.adapters.secrets import ProviderSecrets
+from abtest.core import registry
+from abtest.evaluation.registry import describe_templates, judge_types, load_judge
+from abtest.evaluation.trial import TrialBody, compiled, questions_of, trial_of
+from abtest.providers import vendors
+for name in registry.names(vendors):
+    registry.load(vendors, name, "CODEC")
+for name in judge_types():
+    load_judge(name)
+assert {"rubric", "pairwise"} <= {one["name"] for one in describe_templates()}
+judge = {"type": "rubric", "provider": "p", "model": "m", "dimensions": ["accuracy"]}
+trial = trial_of(TrialBody.model_validate({"judge": judge, "answer": "Paris"}))
+(question,) = questions_of(trial, compiled(trial, "judge"))
+assert "Paris" in question.messages[1][1]
 import abtest.adapters.signing
 import genai_prices
 """,

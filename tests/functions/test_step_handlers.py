@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,11 +18,15 @@ from recorders import RecordedQueue, RecordedTasks
 
 from abtest.contracts import object_keys
 from abtest.contracts.definition import TestDefinition
-from abtest.contracts.steps import GenerateItem, GenerateMessage, JudgeItem, WaveState
+from abtest.contracts.records import ModelResponse
+from abtest.contracts.steps import AskItem, GenerateItem, GenerateMessage, JudgeItem, JudgeMessage, WaveState
 from abtest.core.errors import BudgetExceededError, ConflictError, NotFoundError
 from abtest.management.datasets import freeze_rows
 from abtest.management.model import DatasetKind, Run, TestStatus
-from abtest.runtime.steps.call_provider import CallProviderPorts
+from abtest.providers.registration import ModelProvider
+from abtest.runtime.loaded import keep_what_is_loaded
+from abtest.runtime.steps.bodies import RunBodies
+from abtest.runtime.steps.queue_worker import WorkerPorts
 from abtest.runtime.wiring import Wiring, wiring
 
 pytestmark = [pytest.mark.aws_fake, pytest.mark.usefixtures("aws")]
@@ -40,19 +45,22 @@ def invoke(folder: str, event: Any) -> dict[str, Any]:
 def worker(aws: FakeAws) -> Iterator[tuple[RecordedTasks, RecordedQueue]]:
     """What the queue worker tells Step Functions and SQS."""
     tasks, queue = RecordedTasks(), RecordedQueue()
+    keep_what_is_loaded.cache_clear()
+    gc.unfreeze()
     for folder in ("call_provider", "dead_letter"):
         wiring(folder).__dict__.update(tasks=tasks, queues=queue)
     handler = load_handler("call_provider")
     handler._ports.cache_clear()
     yield tasks, queue
     if handler._ports.cache_info().currsize:
-        ports: CallProviderPorts = handler._ports()
+        ports: WorkerPorts = handler._ports()
         loop: asyncio.AbstractEventLoop = ports.run_async.__self__  # type: ignore[attr-defined]
         loop.run_until_complete(ports.transport.__aexit__(None, None, None))  # type: ignore[attr-defined]
         loop.close()
         handler._ports.cache_clear()
         wired = wiring("call_provider")
         del wired.event_loop, wired.transport
+    gc.unfreeze()
 
 
 class RunOverAws:
@@ -80,6 +88,10 @@ class RunOverAws:
     @property
     def stored(self) -> Run:
         return self.wired.runs.get(self.workspace, self.run.run_id)
+
+    @property
+    def bodies(self) -> RunBodies:
+        return RunBodies(self.wired.objects, self.workspace, self.run.run_id)
 
     @property
     def stop(self) -> str | None:
@@ -141,6 +153,52 @@ def test_run_goes_from_its_plan_to_its_verdict__through_the_functions_alone(
     assert run.wired.tests.get(run.workspace, run.test.test_id).status is TestStatus.COMPLETED
     assert invoke("finish_run", looked)["status"] == "COMPLETED"
     assert invoke("fail_run", looked)["status"] == "COMPLETED"
+
+
+def test_what_the_first_batch_has_loaded_is_left_alone_by_later_collections(
+    run: RunOverAws, worker: tuple[RecordedTasks, RecordedQueue]
+) -> None:
+    run.plan()
+    assert gc.get_freeze_count() == 0
+
+    invoke("call_provider", sqs_event(run.messages()[0]))
+    kept = gc.get_freeze_count()
+    assert kept > 10_000
+
+    # What comes after is looked after as ever.
+    invoke("call_provider", sqs_event(run.messages()[1]))
+    assert 10_000 < gc.get_freeze_count() <= kept
+
+
+def test_judge_that_asks_is_served_by_the_worker_of_the_variants(
+    workspace: str, worker: tuple[RecordedTasks, RecordedQueue]
+) -> None:
+    tasks, queue = worker
+    rubric = {"type": "rubric", "provider": "local", "model": "small", "dimensions": ["helpfulness"]}
+    run = RunOverAws(workspace, judges={"correct": {"type": "exact_match"}, "good": rubric})
+    local = ModelProvider(id="local", vendor="openai_chat", base_url="http://127.0.0.1:9/v1")
+    run.wired.providers.put(workspace, local)
+    state = run.plan()
+    assert (state["asks_judges"], state["escalation"]) == (True, "none")
+    for item in (message.batch for message in run.messages()):
+        # Where nothing was answered nobody is asked: the whole way of a message, without a provider.
+        failed = [lost(item.variant, sample.id) for sample in run.bodies.samples(0, item.batch)]
+        run.bodies.write_responses(0, item.variant, item.batch, failed)
+    lines = list(run.wired.objects.lines(state["ask_manifest_key"]))
+    messages = [
+        JudgeMessage(task_token=f"judge-{n}", batch=AskItem.model_validate_json(line)) for n, line in enumerate(lines)
+    ]
+
+    assert invoke("call_provider", sqs_event(*messages)) == {"batchItemFailures": []}
+
+    assert [token for token, _ in tasks.succeeded] == [f"judge-{n}" for n in range(len(lines))]
+    assert {message.batch.queue_url for message in messages} == {url for url, _, _ in queue.kept}
+    assert {one.status for n in range(len(lines)) for one in run.bodies.verdicts(0, "good", n)} == {"not_judged"}
+
+
+def lost(variant: str, sample: str) -> ModelResponse:
+    """Return the row of a call that failed."""
+    return ModelResponse(sample_id=sample, variant=variant, outcome="failed", failure_reason="timeout")
 
 
 def test_daily_report_covers_the_workspace(run: RunOverAws) -> None:

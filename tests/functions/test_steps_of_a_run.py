@@ -26,9 +26,9 @@ from abtest.core.errors import (
 )
 from abtest.management.model import RunPhase
 from abtest.providers.model import CallFailure
-from abtest.runtime.steps.call_provider import parsed_message
 from abtest.runtime.steps.dead_letter import DeadLetterPorts, dead_letter
 from abtest.runtime.steps.put_off import LONGEST_DELAY_S
+from abtest.runtime.steps.queue_worker import parsed_message
 from abtest.runtime.steps.take_look import take_look
 
 WORDY = {

@@ -117,6 +117,7 @@ class MockProvider:
     def behave(self, **changes: Any) -> None:
         """Reset the counts and every fault, then set these."""
         plain = {"status": None, "fail_first": 0, "hang": False, "reply": None, "latency_ms": 50.0, "refusal": None}
+        plain |= {"judges": False}
         rates = {"rate_429": 0.0, "rate_500": 0.0, "rate_disconnect": 0.0, "rate_garbage": 0.0}
         self._http.post("/__behaviour", json={**plain, **rates, **changes}).raise_for_status()
         self._http.post("/__reset").raise_for_status()

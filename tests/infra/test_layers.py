@@ -88,7 +88,7 @@ def test_a_handler_imports_with_its_layers_only(function: str) -> None:
 
 def test_only_functions_with_the_layer_need_numpy() -> None:
     analysing = {spec.folder for spec in FUNCTIONS if layers.STATISTICS in spec.layers}
-    assert analysing == {"plan_analysis", "take_look", "finish_run"}
+    assert analysing == {"plan_analysis", "analyse_labels", "take_look", "finish_run"}
     assert {"numpy", "scipy"} <= set(required(layers.STATISTICS))
     assert metadata.version("numpy")
 

@@ -45,6 +45,7 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         folder("uploads"): {"s3:GetObject", "s3:PutObject"},
         folder("datasets"): {"s3:PutObject"},
         folder("runs"): {"s3:GetObject"},
+        folder("labels"): {"s3:GetObject", "s3:PutObject"},
         MACHINE: {"states:StartExecution"},
     },
     "plan_analysis": {
@@ -53,7 +54,20 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         BUCKET: {"s3:ListBucket"},
         folder("runs"): {"s3:GetObject"},
     },
+    "analyse_labels": {
+        KEY: USE_KEY,
+        TABLE: READ,
+        BUCKET: {"s3:ListBucket"},
+        folder("runs"): {"s3:GetObject"},
+        folder("labels"): {"s3:GetObject"},
+    },
     "check_provider": {
+        KEY: USE_KEY,
+        TABLE: READ | WRITE,
+        PROVIDER_SECRETS: {"secretsmanager:GetSecretValue"},
+        **INVOKE_MODELS,
+    },
+    "try_judge": {
         KEY: USE_KEY,
         TABLE: READ | WRITE,
         PROVIDER_SECRETS: {"secretsmanager:GetSecretValue"},
@@ -64,7 +78,7 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         TABLE: READ | WRITE,
         BUCKET: {"s3:ListBucket"},
         folder("datasets"): {"s3:GetObject"},
-        folder("runs"): {"s3:PutObject"},
+        folder("runs"): {"s3:GetObject", "s3:PutObject"},
     },
     "call_provider": {
         KEY: USE_KEY,
@@ -91,6 +105,7 @@ FUNCTION_RIGHTS: dict[str, dict[str, set[str]]] = {
         KEY: USE_KEY,
         TABLE: WRITE,
         BUCKET: {"s3:ListBucket"},
+        folder("datasets"): {"s3:GetObject"},
         folder("runs"): {"s3:GetObject", "s3:PutObject"},
     },
     "take_look": {
@@ -226,4 +241,5 @@ def test_the_key_trusts_logs_of_this_account_and_alarms_of_this_account_only(env
 def test_models_of_bedrock_are_asked_by_callers_only(environment: Environment, function: str) -> None:
     rights = environment.rights(f"Functions{construct_name(function)}Role")
     asked = {resource for resource, actions in rights.items() if any(a.startswith("bedrock:") for a in actions)}
-    assert asked == (set(BEDROCK_MODELS) if function in ("call_provider", "check_provider") else set())
+    callers = ("call_provider", "check_provider", "try_judge")
+    assert asked == (set(BEDROCK_MODELS) if function in callers else set())

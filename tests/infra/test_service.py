@@ -78,13 +78,18 @@ def test_every_function_runs_where_its_layers_were_built_for(environment: Enviro
         assert layers == {"<LayersShared>", *(bundled if environment.config.bundle_dependencies else ())}
 
 
-@pytest.mark.parametrize("folder", ["api", "plan_analysis", "check_provider"])
+@pytest.mark.parametrize("folder", ["api", "plan_analysis", "analyse_labels", "check_provider", "try_judge"])
 def test_the_api_gives_up_before_its_gateway(environment: Environment, folder: str) -> None:
     assert function(environment, folder)["Timeout"] < 30
 
 
 def test_plans_and_checks_go_to_functions_of_their_own(environment: Environment) -> None:
-    owners = {"/v1/analysis/power": "PlanAnalysis", "/v1/providers/{provider_id}/check": "CheckProvider"}
+    owners = {
+        "/v1/analysis/power": "PlanAnalysis",
+        "/v1/providers/{provider_id}/check": "CheckProvider",
+        "/v1/judges/try": "TryJudge",
+        "/v1/runs/{run_id}/labels/analysis": "AnalyseLabels",
+    }
     integrations = environment.properties("AWS::ApiGatewayV2::Integration")
     for route in environment.properties("AWS::ApiGatewayV2::Route").values():
         (integration,) = (i for name, i in integrations.items() if f"<{name}>" in environment.text(route["Target"]))
@@ -103,6 +108,10 @@ def test_only_health_is_open(environment: Environment) -> None:
         "POST /service/v1/analysis/power": "AWS_IAM",
         "POST /v1/providers/{provider_id}/check": "JWT",
         "POST /service/v1/providers/{provider_id}/check": "AWS_IAM",
+        "POST /v1/judges/try": "JWT",
+        "GET /v1/runs/{run_id}/labels/analysis": "JWT",
+        "GET /service/v1/runs/{run_id}/labels/analysis": "AWS_IAM",
+        "POST /service/v1/judges/try": "AWS_IAM",
     }
     (authorizer,) = environment.properties("AWS::ApiGatewayV2::Authorizer").values()
     configuration = authorizer["JwtConfiguration"]

@@ -67,6 +67,22 @@ def test_roles__suffice_for_failure_and_cancellation(guarded: Platform, provider
     assert guarded.wait(run["run_id"])["status"] == "CANCELLED"
 
 
+def test_roles__suffice_for_judges_that_ask_and_for_judging_anew(guarded: Platform, provider: MockProvider) -> None:
+    provider.behave(judges=True)
+    asking = {"type": "rubric", "provider": "mock", "model": "echo-1", "dimensions": ["helpfulness"]}
+    # The first one cannot be asked, so that its message goes on to another queue.
+    gone = asking | {"provider": "broken", "fallbacks": [{"provider": "mock", "model": "echo-1"}]}
+    judges = {"correct": {"type": "exact_match"}, "good": gone}
+    done = guarded.wait(guarded.start(definition(guarded.dataset(samples(8, "iam-judge")), judges=judges))["run_id"])
+    assert done["status"] == "COMPLETED", done
+    assert done["progress"]["verdicts"] == {"done": 32, "total": 32}
+
+    anew = {"judges": {"other": asking}, "primary_metric": "other"}
+    again = guarded.wait(guarded.call("POST", f"/v1/runs/{done['run_id']}/rejudge", json=anew)["run_id"])
+    assert again["status"] == "COMPLETED", again
+    assert again["progress"]["verdicts"] == {"done": 16, "total": 16}
+
+
 def test_roles__suffice_for_dead_letters(guarded: Platform, provider: MockProvider) -> None:
     name = json.loads(guarded.stack.outputs["FunctionNames"])["call_provider"]
     variables = guarded.aws("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]

@@ -43,7 +43,8 @@ def test_run__completes_with_verdict_artifacts_and_readable_history(
     history = steps.get_execution_history(executionArn=done["execution_arn"], maxResults=1000)["events"]
     entered = [e["stateEnteredEventDetails"]["name"] for e in history if "stateEnteredEventDetails" in e]
     assert [name for name in entered if name not in ("CallProvider", "JudgeBatch")] == [
-        "PlanRun", "GenerateResponses", "JudgeResponses", "TakeLook", "ChooseNext", "FinishRun", "RunCompleted",
+        "PlanRun", "ChooseAnswers", "GenerateResponses", "ChooseScoring", "JudgeResponses", "ChooseAsking",
+        "ChooseEscalation", "TakeLook", "ChooseNext", "FinishRun", "RunCompleted",
     ]  # fmt: skip
     map_runs = steps.list_map_runs(executionArn=done["execution_arn"])["mapRuns"]
     assert len(map_runs) == 2

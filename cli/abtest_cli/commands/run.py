@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,7 +107,7 @@ def run_test(client: ApiClient, prepared: PreparedTest, wishes: Wishes, out: Con
     test = running.submit(client, prepared)
     print_estimate(out, test)
     print_warnings(out, [w for w in prepared.warnings if w not in (test.get("warnings") or ())])
-    _ask(test, wishes)
+    ask(test, wishes)
     started = client.start_run(str(test["test_id"]), wishes.idempotency_key or secrets.token_urlsafe(18))
     run_id = str(started["run_id"])
     out.print(f"Run {run_id} has started.", markup=False)
@@ -145,8 +146,16 @@ def env_option(environment: str) -> str:
     return "" if environment == LOCAL else f" --env {environment}"
 
 
-def _ask(test: dict[str, Any], wishes: Wishes) -> None:
-    """Ask before money is spent, where a person can answer; an unknown price is asked about too."""
+def ask(test: Mapping[str, Any], wishes: Wishes) -> None:
+    """Ask before money is spent, where a person can answer; an unknown price is asked about too.
+
+    Args:
+        test: what carries the estimate.
+        wishes: how the person wants it.
+
+    Raises:
+        typer.Abort: the person does not want it.
+    """
     from abtest_cli.output import interactive, money
 
     cost_usd = money(test["estimate"]["cost_usd_max"])

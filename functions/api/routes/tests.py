@@ -13,6 +13,7 @@ from abtest.management.service import TestOrchestrator
 from abtest.runtime.access import Role
 from abtest.runtime.catalogue import JudgeRegistry, ModelHistory, Tokenizers, price_book
 from routes._request import caller, json_body, page_of, ports
+from routes._templates import with_templates
 from routes.runs import shown as shown_run
 
 router = Router()
@@ -45,7 +46,8 @@ def _shown(test: Test) -> dict[str, Any]:
 def create_test() -> Response[dict[str, Any]]:
     """Check a definition whole, estimate it, keep it."""
     who = caller(router, Role.EXPERIMENTER)
-    test = orchestrator().create_test(json_body(router), workspace=who.workspace, created_by=who.name)
+    raw, told = with_templates(json_body(router), who.workspace)
+    test = orchestrator().create_test(raw, workspace=who.workspace, created_by=who.name, told=told)
     return Response(status_code=201, content_type="application/json", body=_shown(test))
 
 

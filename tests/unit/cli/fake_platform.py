@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from abtest.evaluation.registry import describe_dimensions, describe_judges, describe_templates
 from abtest_cli.credentials import Credentials
 
 API = "http://127.0.0.1:9/api"
@@ -61,6 +62,8 @@ class FakePlatform:
     analysis: dict[str, Any] = field(default_factory=dict)
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     health: dict[str, dict[str, Any]] = field(default_factory=dict)
+    templates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trial: dict[str, Any] = field(default_factory=dict)
     interrupt_on_look: bool = False
     requests: list[httpx.Request] = field(default_factory=list)
     definition: dict[str, Any] | None = None
@@ -108,6 +111,8 @@ class FakePlatform:
         if (method, path) == ("GET", "/v1/runs/run_1/artifacts"):
             names = ("report.html", "analysis.json", "samples.csv") if self.analysis else ("report.html",)
             return httpx.Response(200, json={"artifacts": {n: {"url": f"{BUCKET}/{n}?sig=1"} for n in names}})
+        if (method, path) == ("POST", "/v1/runs/run_0/rejudge"):
+            return self._rejudge(json.loads(request.content))
         if (method, path) == ("GET", "/v1/providers"):
             return httpx.Response(200, json={"items": [{"id": "replay", "vendor": "replay", "prices": {}}]})
         if method == "POST" and path.startswith("/v1/providers/") and path.endswith("/check"):
@@ -116,14 +121,38 @@ class FakePlatform:
             return httpx.Response(200, json=self.health[request.url.params["model"]])
         if method == "PUT" and path.startswith("/v1/providers/"):
             return httpx.Response(200, json=json.loads(request.content))
-        if (method, path) == ("GET", "/v1/judges"):
-            item = {
-                "type": "contains",
-                "summary": "Says it.",
-                "parameters": {"properties": {"mode": {}}, "required": []},
-            }
-            return httpx.Response(200, json={"items": [item]})
+        if path.startswith("/v1/judges"):
+            return self._judges(method, path.removeprefix("/v1/judges"), request)
         return problem(404, "not_found", f"There is nothing at {path}.")
+
+    def _rejudge(self, body: dict[str, Any]) -> httpx.Response:
+        if not body.get("dry_run"):
+            return httpx.Response(202, json=run_item("RUNNING", "planning", 0, 0, rejudges="run_0"))
+        planned = self._test()
+        asked = {"judge": "quality", "provider": "local", "model": "j", "calls": 8, "input_tokens": 900}
+        asked |= {"output_tokens_max": 800, "cost_usd_max": self.cost_usd_max, "price_source": "configured"}
+        planned["estimate"] |= {"calls": 8, "by_judge": [asked]}
+        return httpx.Response(200, json={"rejudges": "run_0", "definition": {}, **planned})
+
+    def _judges(self, method: str, path: str, request: httpx.Request) -> httpx.Response:
+        """Answer from the product's own tables, and for templates and trials what the test says."""
+        if (method, path) == ("GET", ""):
+            return httpx.Response(200, json={"items": describe_judges()})
+        if (method, path) == ("GET", "/dimensions"):
+            return httpx.Response(200, json={"items": describe_dimensions()})
+        if (method, path) == ("GET", "/templates"):
+            built_in = [{**one, "built_in": True} for one in describe_templates()]
+            return httpx.Response(200, json={"items": [*built_in, *self.templates.values()]})
+        if (method, path) == ("POST", "/try"):
+            return httpx.Response(200, json=self.trial)
+        name = request.url.path.rpartition("/")[2]
+        if method == "PUT":
+            kept = {"name": name, "version": 3, **json.loads(request.content)}
+            return httpx.Response(200, json=kept)
+        found = {one["name"]: {**one, "built_in": True} for one in describe_templates()} | self.templates
+        if name in found:
+            return httpx.Response(200, json=found[name])
+        return problem(404, "not_found", f"There is no template {name!r} in workspace 'default'.")
 
     def _test(self) -> dict[str, Any]:
         row = {"variant": "a", "provider": "replay", "model": "m", "calls": 0, "input_tokens": 0}

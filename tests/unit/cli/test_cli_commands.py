@@ -154,7 +154,7 @@ def test_report_is_not_there_yet__running(platform: FakePlatform, capsys: pytest
 
 def test_other_commands_answer__platform_is_there(platform: FakePlatform, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["cancel", "run_1"]) == 0
-    assert run_cli(["judges"]) == 0
+    assert run_cli(["judges", "list"]) == 0
     assert run_cli(["providers", "list"]) == 0
     assert run_cli(["providers", "add", "mine", "--base-url", "https://x.example/v1", "--price", "m:1=0.1,0.4"]) == 0
     assert json.loads(platform.requests[-1].content)["prices"] == {
@@ -184,10 +184,10 @@ def test_unforeseen_failure_exits_1_without_traceback__unless_debug(
     platform: FakePlatform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("abtest_cli.client.ApiClient.judges", lambda _self: 1 / 0)
-    assert run_cli(["judges"]) == 1
+    assert run_cli(["judges", "list"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     with pytest.raises(ZeroDivisionError):
-        run_cli(["judges", "--debug"])
+        run_cli(["judges", "list", "--debug"])
 
 
 def test_init_makes_a_folder_and_overwrites_nothing__example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,7 +140,7 @@ def test_template_variable_that_samples_lack_is_refused__with_the_nearest(tiny: 
 def test_missing_reference_is_refused__judge_that_compares(tiny: Path) -> None:
     rows = [{"id": f"s{i}", "inputs": {"q": "?"}} for i in range(4)]
     (tiny / "dataset.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert "4 of 4 samples lack" in issues_of(tiny)["judges.right"]
+    assert "which all 4 samples lack" in issues_of(tiny)["judges.right"]
 
 
 def test_samples_without_recording_are_told__some_or_all(tiny: Path) -> None:

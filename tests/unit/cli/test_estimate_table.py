@@ -119,3 +119,21 @@ def test_recorded_answers_have_nothing_to_count() -> None:
 
     assert "input by" not in text
     assert "at most 0" not in text
+
+
+def test_judges_stand_below_the_variants__with_how_they_were_counted() -> None:
+    judge = {**row(output_known_from="400 calls of 2 runs of this judge"), "judge": "quality", "model": "j"}
+    del judge["variant"]
+    strong = {**judge, "judge": "strong", "only_disagreements": True, "calls": 1_000}
+
+    text = shown(row(), by_judge=[judge, strong])
+
+    assert "variant or judge" in text
+    assert "judge quality" in text
+    assert "openai/j" in text
+    assert "at most 1,000" in text
+    assert (
+        "judge quality: input by tokenizer o200k_base, within 3 %; output as in 400 calls of 2 runs of this judge"
+        in text
+    )
+    assert text.index("terse") < text.index("judge quality") < text.index("judge strong")

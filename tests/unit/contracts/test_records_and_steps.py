@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from abtest.contracts import object_keys
 from abtest.contracts.records import Attempt, ModelResponse, Recording, Sample, Usage, Verdict
-from abtest.contracts.steps import FailedState, GenerateItem, GenerateMessage, RunInput, WaveState
+from abtest.contracts.steps import (
+    AskItem,
+    FailedState,
+    GenerateItem,
+    GenerateMessage,
+    JudgeItem,
+    JudgeMessage,
+    RunInput,
+    WaveState,
+    queued_message,
+)
 
 ITEM = GenerateItem(
     workspace="default",
@@ -86,6 +97,59 @@ def test_message_without_deferrals_is_read__as_the_state_machine_sends_it() -> N
     assert GenerateMessage.model_validate(sent).deferrals == 0
 
 
+ASKED = AskItem(
+    workspace="w", run_id="r", wave=1, batch=2, judge="good", size=20, vendor="anthropic", queue_url="https://sqs/a"
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        GenerateMessage(task_token="token", batch=ITEM, deferrals=2),
+        JudgeMessage(task_token="token", batch=ASKED.model_copy(update={"fallback": 1, "panels": ("council",)})),
+    ],
+)
+def test_whatever_is_on_a_queue_reads_back__as_what_it_was(message: GenerateMessage | JudgeMessage) -> None:
+    assert queued_message(message.model_dump_json()) == message
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "{}", '{"task_token": "t", "batch": {"workspace": "w", "run_id": "r"}}']
+)
+def test_whatever_else_is_on_a_queue__is_refused(body: str) -> None:
+    with pytest.raises(ValidationError):
+        queued_message(body)
+
+
+def test_batches_have_names_of_their_own__in_the_progress_of_a_run() -> None:
+    in_code = JudgeItem(workspace="w", run_id="r", wave=1, batch=2, judge="exact", size=20)
+
+    assert (in_code.progress_key, ASKED.progress_key) == ("J#1#exact#2", "J#1#good#2")
+    assert ITEM.progress_key == GenerateItem.key_of(ITEM.wave, ITEM.variant, ITEM.batch)
+
+
+def test_next_wave_has_its_own_keys__and_what_holds_for_the_run() -> None:
+    run = RunInput(workspace="w", run_id="r")
+    first = WaveState.of(run, 0, copied=True, scored_by_code=False, asks_judges=True, escalates=True)
+
+    second = first.model_copy(update={"escalation": "done"}).next_wave()
+
+    assert second == WaveState.of(
+        run, 1, "next_wave", copied=True, scored_by_code=False, asks_judges=True, escalates=True
+    )
+    assert (second.answers, second.escalation) == ("copied", "due")
+    assert WaveState.of(run, 0).next_wave().escalation == "none"
+
+
+def test_state_machine_hands_every_field_of_a_wave_on__where_it_leads_to_disagreements() -> None:
+    machine = json.loads((Path(__file__).parents[3] / "statemachines/test_lifecycle.asl.json").read_text("utf-8"))
+    handed = machine["States"]["Escalate"]["Parameters"]
+
+    assert {name.removesuffix(".$") for name in handed} == set(WaveState.model_fields)
+    changed = {name: value for name, value in handed.items() if value != f"$.{name.removesuffix('.$')}"}
+    assert changed == {"ask_manifest_key.$": "$.escalation_manifest_key", "escalation": "done"}
+
+
 def test_first_wave_is_the_state__before_any_look() -> None:
     state = WaveState(
         workspace="w", run_id="r", wave=0, generate_manifest_key="g", judge_manifest_key="j", map_results_prefix="m"
@@ -102,6 +166,11 @@ def test_object_keys_are_distinct__and_within_the_workspace() -> None:
         object_keys.frozen("w", "r"),
         object_keys.generate_manifest("w", "r", 1),
         object_keys.judge_manifest("w", "r", 1),
+        object_keys.ask_manifest("w", "r", 1),
+        object_keys.escalation_manifest("w", "r", 1),
+        object_keys.judge_calls("w", "r", 1, "a", 2, fallback=0),
+        object_keys.judge_calls("w", "r", 1, "a", 2, fallback=1),
+        object_keys.judge_pinned("w", "r", "a"),
         object_keys.map_results("w", "r", 1),
         object_keys.samples("w", "r", 1, 2),
         object_keys.responses("w", "r", 1, "a", 2),
@@ -110,7 +179,7 @@ def test_object_keys_are_distinct__and_within_the_workspace() -> None:
         object_keys.portfolio("w", "2026-03-01", "portfolio.html"),
     }
 
-    assert len(keys) == 13
+    assert len(keys) == 18
     assert {key.split("/")[1] for key in keys} == {"w"}
 
 

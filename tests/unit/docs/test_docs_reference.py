@@ -39,7 +39,10 @@ FIELDS: list[tuple[str, str, type[BaseModel]]] = [
     ("test-definition.md", "Design", definition.Design),
     ("test-definition.md", "Budget", definition.Budget),
     ("test-definition.md", "Sample", records.Sample),
+    ("test-definition.md", "Turn", records.Turn),
+    ("test-definition.md", "Document", records.Document),
     ("test-definition.md", "Recording", records.Recording),
+    ("test-definition.md", "Score", records.ImportedScore),
     ("providers.md", "Providers", ModelProvider),
     ("planning.md", "The request", power_request.PowerRequest),
     ("planning.md", "Clusters", power_request.ClusterPlan),
@@ -116,7 +119,7 @@ def test_judge__has_a_section_with_all_options(name: str) -> None:
 
 
 def test_judges__no_section_without_a_judge() -> None:
-    found = [heading for heading in sections(DOCS / "judges.md") if heading != "Judges"]
+    found = [heading for heading in sections(DOCS / "judges.md") if re.fullmatch(r"[a-z0-9_]+", heading)]
     assert sorted(found) == list(judge_types())
 
 
@@ -129,7 +132,10 @@ def routes() -> dict[str, tuple[str, int]]:
     """Route to the least role and the status of success, as the source says."""
     found = {}
     functions = ROOT / "functions"
-    alone = [functions / folder / "handler.py" for folder in ("plan_analysis", "check_provider")]
+    alone = [
+        functions / folder / "handler.py"
+        for folder in ("plan_analysis", "analyse_labels", "check_provider", "try_judge")
+    ]
     for file in (*sorted((functions / "api/routes").glob("[a-z]*.py")), *alone):
         for function in ast.parse(file.read_text(encoding="utf-8")).body:
             if not isinstance(function, ast.FunctionDef):

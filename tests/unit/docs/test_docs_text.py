@@ -13,7 +13,9 @@ import typer
 import yaml
 from documents import DOCS, ROOT, Block, anchors, blocks, code_spans, links, pages, read
 
-from abtest.contracts.records import Recording, Sample
+from abtest.evaluation.template_references import without_references
+from abtest.management.datasets import freeze_rows
+from abtest.management.model import DatasetKind
 from abtest.management.validation import check_definition
 from abtest.runtime.catalogue import JudgeRegistry
 from abtest_cli.main import app
@@ -144,6 +146,9 @@ def filled(part: dict[str, Any]) -> dict[str, Any]:
         for file in ("user_file", "system_file"):
             if file in (variant.get("prompt") or {}):
                 variant["prompt"][file.removesuffix("_file")] = variant["prompt"].pop(file)
+    for judge in whole["judges"].values():
+        if isinstance(judge.get("scores"), str):
+            judge["scores"] = VERSION
     return whole
 
 
@@ -157,7 +162,7 @@ def test_definitions_shown__are_accepted() -> None:
     shown = definitions()
     assert len(shown) > 5
     for where, part in shown:
-        _, _, issues = check_definition(filled(part), JudgeRegistry())
+        _, _, issues = check_definition(without_references(filled(part)), JudgeRegistry())
         assert [issue.sentence() for issue in issues] == [], where
 
 
@@ -170,9 +175,12 @@ def test_rows_shown__are_rows() -> None:
     shown = list(blocks("jsonl"))
     assert len(shown) > 2
     for block in shown:
-        for line in block.text.splitlines():
-            row = json.loads(line)
-            (Recording if "output" in row else Sample).model_validate(row)
+        lines = block.text.splitlines()
+        fields = set(json.loads(lines[0]))
+        kind: DatasetKind = (
+            "recording" if "output" in fields else "scores" if fields & {"score", "winner"} else "samples"
+        )
+        assert freeze_rows([line.encode() for line in lines], kind).summary.rows == len(lines), block
 
 
 def test_texts__name_no_machine_and_end_cleanly() -> None:

@@ -293,9 +293,10 @@ def test_json_schema_names_the_place__when_the_answer_does_not_fit() -> None:
     assert "$.age" in (judged("json_schema", '{"age": "3"}', schema=PERSON).reason or "")
 
 
-def test_json_schema_cannot_judge__when_the_reference_is_missing() -> None:
+@pytest.mark.parametrize("answer", ['{"age": 3}', '{"age": "x"}', "no JSON"])
+def test_json_schema_cannot_judge__when_the_reference_is_missing(answer: str) -> None:
     with pytest.raises(UnjudgeableError, match="no reference"):
-        judged("json_schema", '{"age": 3}', schema=PERSON, match_reference=True)
+        judged("json_schema", answer, schema=PERSON, match_reference=True)
 
 
 @pytest.mark.parametrize(

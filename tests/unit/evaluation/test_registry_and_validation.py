@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,17 @@ import pytest
 
 from abtest.core.errors import InvalidInputError
 from abtest.evaluation import judges
+from abtest.evaluation.model import JudgeType
 from abtest.evaluation.registry import describe_judges, judge_types, load_judge
-from abtest.evaluation.service import is_binary, needs_reference
+from abtest.evaluation.service import is_binary, kind_of, needs_reference
 from abtest.evaluation.validation import check_parameters, option_names
 
-SHARES = {"bleu", "chrf", "edit_distance", "field_f1", "rouge_l"}
+SHARES = {"bleu", "chrf", "edit_distance", "field_f1", "imported", "rouge_l"}
 """Judges whose scores lie anywhere between 0 and 1."""
+
+
+KINDS = {"pairwise": "model", "panel": "panel", "rubric": "model"}
+"""Judges that are not code."""
 
 
 @pytest.mark.parametrize("judge_type", judge_types())
@@ -20,8 +26,7 @@ def test_judge_exports_what_the_service_needs__for_every_file(judge_type: str) -
     judge = load_judge(judge_type)
     assert judge.name == judge_type
     assert judge.summary.endswith(".")
-    assert judge.scale == (0.0, 1.0)
-    assert is_binary(judge_type) is (judge_type not in SHARES)
+    assert kind_of(judge_type) == KINDS.get(judge_type, "code")
     assert "type" not in option_names(judge.Parameters)
     assert all(field.description for field in judge.Parameters.model_fields.values())
     module = __import__(f"abtest.evaluation.judges.{judge_type}", fromlist=["JUDGE"])
@@ -29,11 +34,29 @@ def test_judge_exports_what_the_service_needs__for_every_file(judge_type: str) -
     assert "misleads:" in module.__doc__
 
 
+@pytest.mark.parametrize("judge_type", sorted(set(judge_types()) - set(KINDS)))
+def test_judge_in_code_says_what_its_scores_are__for_every_file(judge_type: str) -> None:
+    judge = load_judge(judge_type)
+    assert isinstance(judge, JudgeType)
+    assert judge.scale == (0.0, 1.0)
+    assert is_binary(judge_type) is (judge_type not in SHARES)
+
+
 def test_judges_are_described__with_a_json_schema_of_their_options() -> None:
     described = {judge["type"]: judge for judge in describe_judges()}
     assert set(described) == {path.stem for path in Path(judges.__file__).parent.glob("[a-z]*.py")}
     assert "schema" in described["json_schema"]["parameters"]["properties"]
     assert described["json_schema"]["parameters"]["additionalProperties"] is False
+    assert {name: one["kind"] for name, one in described.items() if one["kind"] != "code"} == KINDS
+    assert (described["rubric"]["binary"], described["rubric"]["scale"]) == (None, None)
+    json.dumps(list(described.values()))
+
+
+def test_python_judge__is_sent_to_its_owners_machine() -> None:
+    (issue,) = check_parameters("python", {"code": "import os"})
+    assert issue.path == "type"
+    assert "abtest judge RUN --local" in issue.message
+    assert "'imported'" in issue.message
 
 
 def test_unknown_judge__suggests_the_nearest() -> None:

@@ -70,7 +70,8 @@ def test_bad_recording_is_told__with_its_line(row: bytes, path: str) -> None:
 def test_missing_field_names_the_fields__of_a_row() -> None:
     (issue,) = refused(b'{"inputs": {}}')
 
-    assert issue.allowed == "the fields of a row are id, inputs, reference, cluster, metadata"
+    fields = "id, inputs, reference, messages, documents, expected_outcome, rubric, cluster, metadata"
+    assert issue.allowed == f"the fields of a row are {fields}"
 
 
 def test_same_id_twice_is_told__with_both_lines() -> None:

@@ -7,7 +7,7 @@ from entities import a_summary, definition_body
 
 from abtest.contracts.definition import Design
 from abtest.core.errors import InputIssue
-from abtest.management.planning import plan_waves
+from abtest.management.planning import RunToPlan, plan_waves
 from abtest.management.validation import check_against_dataset, check_definition, parse_definition
 from abtest.runtime.catalogue import JudgeRegistry
 
@@ -37,16 +37,15 @@ def metric_of(body: dict[str, Any]) -> str:
 def test_design_says_into_how_many_waves_a_run_is_cut(design: dict[str, Any], waves: int) -> None:
     definition = parse_definition(definition_body() | {"design": design}, JUDGES)
     assert definition.design.waves == waves
-    planned = plan_waves(
+    plan = RunToPlan(
         workspace="default",
         run_id="run_1",
         definition=definition,
-        sample_count=100,
-        looks=definition.design.waves,
-        batch_size=50,
+        judges={},
         vendors={variant.provider: "openai_chat" for variant in definition.variants.values()},
         queue_urls={"openai_chat": "https://queue"},
     )
+    planned = plan_waves(plan, sample_count=100, looks=definition.design.waves, batch_size=50)
     assert len(planned) == waves
     assert sum(len(batch) for wave in planned for batch in wave.batches) == 100
 

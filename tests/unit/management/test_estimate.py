@@ -11,9 +11,9 @@ from entities import a_definition, a_summary, definition_body, replay_body
 from abtest.contracts.definition import TestDefinition
 from abtest.contracts.past_use import PastUse
 from abtest.contracts.records import Usage
-from abtest.management.estimate import EstimatePorts, PriceOf, estimate_run
+from abtest.management.estimate import EstimatePorts, estimate_run
 from abtest.management.model import DatasetSummary, Estimate
-from abtest.management.ports import ModelLimits, ProviderFacts
+from abtest.management.ports import ModelLimits, PriceOf, ProviderFacts
 from abtest.runtime.catalogue import Tokenizers
 
 
@@ -61,7 +61,7 @@ def estimated(
         workers=workers,
     )
     dataset = summary or a_summary(rows, input_characters={"country": 8 * rows})
-    return estimate_run(definition, dataset, ports, detectable_effect=0.2)
+    return estimate_run(definition, dataset, ports, judges={}, recordings={}, detectable_effect=0.2)
 
 
 def a_past(**changes: Any) -> PastUse:

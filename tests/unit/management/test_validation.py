@@ -237,11 +237,14 @@ def test_templates_that_look_into_objects_are_not_run__by_the_check() -> None:
 def test_missing_references_are_told__where_the_judge_needs_them(judge: dict[str, Any], needed: bool) -> None:
     definition = a_definition(judges={"correct": judge})
 
-    issues, _ = check_against_dataset(definition, a_summary(100, references=88), JUDGES)
+    none, _ = check_against_dataset(definition, a_summary(100, references=0), JUDGES)
+    some, warnings = check_against_dataset(definition, a_summary(100, references=88, without_reference=("s4",)), JUDGES)
 
-    assert [issue.path for issue in issues] == (["judges.correct"] if needed else [])
-    if needed:
-        assert "12 of 100 samples lack" in issues[0].message
+    assert [issue.path for issue in none] == (["judges.correct"] if needed else [])
+    assert some == []
+    assert [words.split(";")[0] for words in warnings] == (
+        ["correct: 12 of 100 samples have no reference (s4, ...)"] if needed else []
+    )
 
 
 def test_few_samples_are_warned_of__and_clusters_count_as_samples() -> None:

@@ -16,7 +16,7 @@ from abtest.reporting.report import PartialRun, render_partial_report, render_re
 from abtest.reporting.rows import PairedRow, most_telling, pair_rows
 from tests.unit.analytics.support import answer, binary, plan_of, statistics_of
 
-VOID = {"meta", "input", "line", "circle", "br"}
+VOID = {"meta", "input", "line", "circle", "br", "wbr"}
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>&\x00\x1b"
 
 

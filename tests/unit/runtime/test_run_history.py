@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from entities import definition_body
+from judge_facts import asked, by_name, rubric
 
 from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.adapters.provider_facts import provider_facts
 from abtest.analytics.data.accumulate import RunStatistics
+from abtest.analytics.judge_model import JudgeCost, JudgeQuality
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, JudgeMetric
 from abtest.analytics.service import analyse
 from abtest.contracts.definition import TestDefinition
+from abtest.contracts.judging import JudgeFacts
 from abtest.contracts.records import Attempt, ModelResponse, Sample, Usage
 from abtest.management.datasets import FrozenRows, freeze_rows
 from abtest.management.estimate import EstimatePorts, estimate_run
@@ -35,7 +38,12 @@ def dataset() -> FrozenRows:
     return freeze_rows(lines, "samples", Tokenizers())
 
 
-def estimated(state: MemorySharedState, workspace: str = "team", **changes: Any) -> Estimate:
+QUALITY = rubric("quality", models=(asked(model="small"),), version="v1")
+
+
+def estimated(
+    state: MemorySharedState, workspace: str = "team", judges: tuple[JudgeFacts, ...] = (), **changes: Any
+) -> Estimate:
     known = {"local": provider_facts(PROVIDER)}
     ports = EstimatePorts(
         providers=known,
@@ -43,8 +51,11 @@ def estimated(state: MemorySharedState, workspace: str = "team", **changes: Any)
         counter=Tokenizers(),
         history=ModelHistory(state, workspace),
     )
-    definition = TestDefinition.model_validate(definition_body(**changes))
-    return estimate_run(definition, dataset().summary, ports, detectable_effect=None)
+    written = {"judges": {fact.name: {"type": fact.type} for fact in judges}} if judges else {}
+    definition = TestDefinition.model_validate(definition_body(**written, **changes))
+    return estimate_run(
+        definition, dataset().summary, ports, judges=by_name(*judges), recordings={}, detectable_effect=None
+    )
 
 
 def frozen(estimate: Estimate | None) -> RunFrozen:
@@ -157,3 +168,45 @@ def test_a_run_without_an_answer_teaches_nothing() -> None:
     remember_use(state, "team", frozen(estimated(state)), nothing)
 
     assert estimated(state) == estimated(MemorySharedState())
+
+
+def judged(**changes: Any) -> AnalysisResult:
+    facts: dict[str, Any] = {
+        "judge": "quality",
+        "type": "rubric",
+        "kind": "model",
+        "version": "v1",
+        "cost": JudgeCost(calls=60, input_tokens=9_000, output_tokens=2_400),
+    }
+    return analysed(31, 7).model_copy(update={"judges": (JudgeQuality(**{**facts, **changes}),)})
+
+
+def test_the_next_verdicts_are_as_long_as_those_of_the_run_were() -> None:
+    state = MemorySharedState()
+    remember_use(state, "team", frozen(estimated(state, judges=(QUALITY,))), judged())
+
+    (judge,) = estimated(state, judges=(QUALITY,)).by_judge
+    other = QUALITY.model_copy(update={"version": "v2"})
+    (of_other,) = estimated(state, judges=(other,)).by_judge
+
+    assert judge.output_tokens_expected == judge.calls * 40
+    assert judge.output_known_from == "60 calls of 1 run of this judge"
+    assert judge.input_tokens_expected is not None
+    assert judge.cost_usd_expected is not None
+    assert of_other.output_known_from == "60 calls of 1 run of this model in other judges"
+
+
+def test_what_a_model_writes_as_a_judge_says_nothing_about_its_answers() -> None:
+    state = MemorySharedState()
+    silent = judged().model_copy(update={"performance": ()})
+    remember_use(state, "team", frozen(estimated(state, judges=(QUALITY,))), silent)
+
+    assert terse(estimated(state)) == terse(estimated(MemorySharedState()))
+
+
+@pytest.mark.parametrize("changes", [{"fallbacks": {"1": 3}}, {"cost": None}, {"cost": JudgeCost(calls=0)}])
+def test_a_judge_teaches_nothing__where_another_model_stood_in_or_none_was_asked(changes: dict[str, Any]) -> None:
+    state = MemorySharedState()
+    remember_use(state, "team", frozen(estimated(state, judges=(QUALITY,))), judged(**changes))
+
+    assert estimated(state, judges=(QUALITY,)).by_judge[0].output_tokens_expected is None

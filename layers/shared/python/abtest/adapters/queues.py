@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from abtest.contracts.steps import GenerateMessage
+from abtest.contracts.steps import QueuedMessage
 from abtest.core.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class SqsBatchQueue:
     def __init__(self, client: SQSClient) -> None:
         self._client = client
 
-    def put_back(self, message: GenerateMessage, *, delay_s: int = 0) -> None:
+    def put_back(self, message: QueuedMessage, *, delay_s: int = 0) -> None:
         """Send a batch again with its task token: a deferral, not a failed receive.
 
         Args:

@@ -101,7 +101,7 @@ def analyse_scores(plan: AnalysisPlan, scores: SampleScores, coverage: Coverage,
 
 def _measured(plan: AnalysisPlan, scores: SampleScores) -> Sequence[str]:
     known = {metric for _, metric in scores.values}
-    return [metric for metric in plan.metrics if metric in known or metric == plan.primary_metric]
+    return [metric for metric in plan.compared if metric in known or metric == plan.primary_metric]
 
 
 def _evidence(found: Findings, treatment: str) -> TreatmentEvidence:

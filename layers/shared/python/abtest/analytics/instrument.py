@@ -5,8 +5,7 @@ Depends on: pydantic. Used by: `abtest.analytics.model`, which names it again fo
 
 from __future__ import annotations
 
-from abtest.analytics.plan import AnalysisModel
-from abtest.analytics.status import Number, Probability, Status
+from abtest.analytics.status import AnalysisModel, Number, Probability, Status
 
 
 class RankedVariant(AnalysisModel):
@@ -37,6 +36,7 @@ class Agreement(AnalysisModel):
 
     Args:
         judges: who gave ratings.
+        metric: what they rated: the metric's name, or the panel's whose members they are; empty in older results.
         units: answers that two or more judges rated.
         raw: share of judge pairs that gave the same rating.
         cohen_kappa: of two judges; None for more.
@@ -50,6 +50,7 @@ class Agreement(AnalysisModel):
     fleiss_kappa: Number | None = None
     krippendorff_alpha: Number | None = None
     gwet_ac1: Number | None = None
+    metric: str = ""
 
 
 class PositionBias(AnalysisModel):
@@ -59,7 +60,8 @@ class PositionBias(AnalysisModel):
         pairs: samples that a judge saw in both orders.
         flip_rate: share of them in which the judge chose the other answer when the order was turned.
         first_rate: share of decisive verdicts that name the answer shown first, over all rows.
-        p_value: exact two-sided, that flips favour neither position.
+        p_value: exact two-sided, that flips favour neither position; of pairs in one order each, that the order changes
+            nothing, by a logit.
     """
 
     status: Status

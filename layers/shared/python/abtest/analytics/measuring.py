@@ -54,7 +54,7 @@ def _performance(plan: AnalysisPlan, variant: str, found: VariantStatistics) -> 
     return ModelPerformance(
         variant=variant,
         model=plan.models.get(variant),
-        asked=found.coverage.asked,
+        asked=found.asked,
         outcomes=dict(found.outcomes),
         failures=dict(found.failures),
         from_ledger=found.from_ledger,

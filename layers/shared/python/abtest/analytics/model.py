@@ -13,6 +13,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from abtest.analytics.instrument import Agreement, LengthControlled, PositionBias, RankedVariant, Ranking
+from abtest.analytics.judge_model import (
+    Drift,
+    Escalation,
+    JudgeCost,
+    JudgeQuality,
+    LengthCorrelation,
+    OrderedWinRate,
+    PanelMember,
+    PanelQuality,
+    Retest,
+)
 from abtest.analytics.performance import EstimateCheck, LatencySummary, ModelPerformance, TokenTotals
 from abtest.analytics.plan import (
     OPERATIONAL_UNITS,
@@ -45,25 +56,34 @@ __all__ = [
     "Coverage",
     "Decision",
     "Description",
+    "Drift",
+    "Escalation",
     "EstimateCheck",
     "ExpectedUse",
     "GuardrailPlan",
     "GuardrailResult",
     "Insight",
+    "JudgeCost",
     "JudgeMetric",
+    "JudgeQuality",
     "LatencySummary",
     "LengthControlled",
+    "LengthCorrelation",
     "LookPosition",
     "McNemarTable",
     "Method",
     "MetricSummary",
     "ModelPerformance",
     "Number",
+    "OrderedWinRate",
     "Outcome",
+    "PanelMember",
+    "PanelQuality",
     "PositionBias",
     "Probability",
     "RankedVariant",
     "Ranking",
+    "Retest",
     "Sensitivity",
     "SensitivityTest",
     "SliceEffect",
@@ -288,10 +308,16 @@ class AnalysisResult(AnalysisModel):
 
     Args:
         variants: what each variant did; none for results that were read from files.
-        agreement: of several judges of one metric; None where there is one.
-        position: of pairwise verdicts; None where there are none.
+        agreement: of several judges of the primary metric; None where there is one.
+        agreements: of all judges that measure the same thing, such as the members of a panel, one a dimension.
+        position: of pairwise verdicts on the primary metric; None where there are none.
+        length_controlled: of the primary metric.
+        judges: each judge of a run as an instrument, panels excepted; none for results that were read from files.
+        panels: how judges' scores became one.
         performance: how each variant's model performed; none for results that were read from files.
-        spent_usd: what this run paid; None when the price of any answer is unknown, or nothing was run.
+        spent_usd: what this run paid, judges included; None when the price of any answer is unknown, or nothing was
+            run.
+        spent_on_judges_usd: the part that judges took, as far as it is known.
         spent_at_least_usd: the part of it that is known.
     """
 
@@ -304,14 +330,18 @@ class AnalysisResult(AnalysisModel):
     slices: tuple[SliceEffect, ...] = ()
     ranking: Ranking | None = None
     agreement: Agreement | None = None
+    agreements: tuple[Agreement, ...] = ()
     position: PositionBias | None = None
     length_controlled: tuple[LengthControlled, ...] = ()
+    judges: tuple[JudgeQuality, ...] = ()
+    panels: tuple[PanelQuality, ...] = ()
     insights: tuple[Insight, ...] = ()
     look: LookPosition = LookPosition()
     variants: tuple[VariantSummary, ...] = ()
     performance: tuple[ModelPerformance, ...] = ()
     spent_usd: Decimal | None = None
     spent_at_least_usd: Decimal = Decimal(0)
+    spent_on_judges_usd: Decimal = Decimal(0)
     warnings: tuple[str, ...] = ()
     methods: tuple[Method, ...] = ()
 

@@ -57,9 +57,8 @@ def _of_scores(table: ScoreTable, request: Request, wanted: Chosen) -> AnalysisR
     scores, answered = scores_of(table)
     plan = _plan(request, wanted, scores, kind="file")
     result = _analysed(plan, scores, answered, request)
-    result = result.model_copy(
-        update={"ranking": ranking_of(plan, scores), "agreement": agreement_of(table, wanted.primary, wanted.variants)}
-    )
+    agreement = agreement_of(table, wanted.primary, wanted.variants)
+    result = result.model_copy(update={"ranking": ranking_of(plan, scores), "agreement": agreement})
     return _with_insights(result, scores)
 
 

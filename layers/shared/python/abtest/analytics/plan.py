@@ -1,6 +1,7 @@
 """What an analysis was told before it began: variants, judges, the primary metric, the error rate.
 
-Depends on: pydantic. Used by: `abtest.analytics.model`, which names it again for everyone else.
+Depends on: pydantic, `abtest.analytics.judge_metric`. Used by: `abtest.analytics.model`, which names it again for
+everyone else.
 """
 
 from __future__ import annotations
@@ -8,9 +9,27 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from abtest.analytics.judge_metric import JudgeMetric
+from abtest.analytics.status import AnalysisModel
 from abtest.contracts.metrics import RATE_METRICS, RESERVED_METRICS
+
+__all__ = [
+    "OPERATIONAL_UNITS",
+    "QUANTILES",
+    "AnalysisModel",
+    "AnalysisPlan",
+    "DesignKind",
+    "DesignPlan",
+    "ExpectedUse",
+    "GuardrailPlan",
+    "GuardrailStatistic",
+    "JudgeMetric",
+    "LookPosition",
+    "Spending",
+    "Unit",
+]
 
 Unit = Literal["points", "score", "ms", "tokens", "usd"]
 """`points`: a share, shown in percentage points; `score`: the judge's scale; the others as they are called."""
@@ -21,27 +40,10 @@ OPERATIONAL_UNITS: dict[str, Unit] = {
     "cost_usd": "usd",
 }
 """Metrics that every run has; for each of them lower is better."""
-PREFERENCE_TYPE = "preference"
-"""Type of a metric that is the share of a preference, whole or not."""
 GuardrailStatistic = Literal["mean", "p50", "p95", "p99"]
 QUANTILES: dict[GuardrailStatistic, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 DesignKind = Literal["fixed", "group_sequential", "always_valid"]
 Spending = Literal["obrien_fleming", "pocock"]
-
-
-class AnalysisModel(BaseModel):
-    """A part of an analysis: immutable, and nothing it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class JudgeMetric(AnalysisModel):
-    """A judge as the analysis sees it: its name is the metric's name."""
-
-    name: str
-    type: str
-    binary: bool
-    lower_is_better: bool = False
 
 
 class GuardrailPlan(AnalysisModel):
@@ -131,7 +133,7 @@ class AnalysisPlan(AnalysisModel):
         run_id: the run; empty for results that were read from files.
         control: the variant the others are compared with.
         variants: all variants, in the order of the definition.
-        judges: all judges, in the order of the definition.
+        judges: the metrics of all judges, in the order of the definition, each judge's overall score first.
         primary_metric: the one metric the decision rests on: a judge or one of `OPERATIONAL_UNITS`.
         alpha: two-sided error rate; intervals have the level 1 - alpha.
         design: when the run may be stopped.
@@ -142,6 +144,7 @@ class AnalysisPlan(AnalysisModel):
         seed: of the run; also of the resampling of the analysis.
         dataset_version: content hash of the samples.
         models: variant to what answered, such as `local/smollm2-135m`, for a person.
+        families: variant to the family of its model, such as `gpt`; one that is not known is absent.
         expected: variant to what it was expected to use; none where nothing was asked or estimated.
         versions: name to version of what computed the result.
         cap_usd: the run's cap; None when it has none.
@@ -165,6 +168,7 @@ class AnalysisPlan(AnalysisModel):
     dataset_version: str | None = None
     description: str | None = None
     models: dict[str, str] = Field(default_factory=dict)
+    families: dict[str, str] = Field(default_factory=dict)
     expected: dict[str, ExpectedUse] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     cap_usd: Decimal | None = None
@@ -197,24 +201,41 @@ class AnalysisPlan(AnalysisModel):
         """The judges' metrics, then the operational ones."""
         return (*(judge.name for judge in self.judges), *OPERATIONAL_UNITS)
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The metrics that variants are compared by: a judge asked about disagreements alone saw no fair part."""
+        return tuple(name for name in self.metrics if (judge := self.judge(name)) is None or not judge.escalated_only)
+
+    @property
+    def instruments(self) -> tuple[JudgeMetric, ...]:
+        """The judges, each by its overall score."""
+        return tuple(judge for judge in self.judges if judge.dimension is None)
+
+    def judge(self, metric: str) -> JudgeMetric | None:
+        """Return what makes a metric; None where it is no judge's."""
+        return next((judge for judge in self.judges if judge.name == metric), None)
+
     def is_binary(self, metric: str) -> bool:
         """Return whether every score of a metric is 0 or 1."""
-        own = [judge.binary for judge in self.judges if judge.name == metric]
-        return any(own) if own else metric in RATE_METRICS
+        judge = self.judge(metric)
+        return metric in RATE_METRICS if judge is None else judge.binary
+
+    def is_preference(self, metric: str) -> bool:
+        """Return whether a metric is the share of a preference between two variants."""
+        judge = self.judge(metric)
+        return judge is not None and judge.preference
 
     def judged(self, metric: str) -> bool:
         """Return whether a metric is a judge's."""
-        return any(judge.name == metric for judge in self.judges)
+        return self.judge(metric) is not None
 
     def unit(self, metric: str) -> Unit:
         """Return the unit of a metric."""
-        shares = any(judge.type == PREFERENCE_TYPE for judge in self.judges if judge.name == metric)
-        if shares or self.is_binary(metric):
+        if self.is_preference(metric) or self.is_binary(metric):
             return "points"
         return OPERATIONAL_UNITS.get(metric, "score")
 
     def lower_is_better(self, metric: str) -> bool:
         """Return whether a smaller value of a metric is the better one."""
-        if any(judge.lower_is_better for judge in self.judges if judge.name == metric):
-            return True
-        return metric in RESERVED_METRICS
+        judge = self.judge(metric)
+        return metric in RESERVED_METRICS if judge is None else judge.lower_is_better

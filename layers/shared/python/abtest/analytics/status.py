@@ -1,4 +1,4 @@
-"""Whether a result has its numbers, and what a number is: finite, and a p-value never 0.
+"""What every part of an analysis is made of: frozen values, finite numbers, and whether a result has its numbers.
 
 Depends on: pydantic. Used by: `abtest.analytics.model`, which names it again for everyone else.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, le=1)]
@@ -33,6 +33,7 @@ Status = Literal[
     "out_of_range",
     "unreachable",
     "drifting",
+    "not_categorical",
 ]
 """Whether a result has its numbers:
 
@@ -46,5 +47,12 @@ rate is the length-controlled one; `no_covariate_variation`: the covariate is co
 `uninformative_judge`: the judge does no better than chance against the human labels;
 `single_judge`: agreement needs two; `single_category`: everybody always said the same; `no_labels`: no human
 label to correct by; `out_of_range`: a value lies outside its declared scale; `unreachable`: no sample size reaches it;
-`drifting`: the intervals of a confidence sequence so far have nothing in common, so the mean did not stay the same.
+`drifting`: the intervals of a confidence sequence so far have nothing in common, so the mean did not stay the same;
+`not_categorical`: too many different scores for a method that counts votes.
 """
+
+
+class AnalysisModel(BaseModel):
+    """A part of an analysis: immutable, and nothing it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

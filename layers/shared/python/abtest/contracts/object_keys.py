@@ -32,9 +32,14 @@ def frozen(workspace: str, run_id: str) -> str:
     return f"{_run(workspace, run_id)}/frozen.json"
 
 
+def waves(workspace: str, run_id: str) -> str:
+    """Prefix of everything of all waves, without the closing slash."""
+    return f"{_run(workspace, run_id)}/waves"
+
+
 def wave(workspace: str, run_id: str, wave_index: int) -> str:
     """Prefix of everything of one wave, without the closing slash."""
-    return f"{_run(workspace, run_id)}/waves/{wave_index:04d}"
+    return f"{waves(workspace, run_id)}/{wave_index:04d}"
 
 
 def generate_manifest(workspace: str, run_id: str, wave_index: int) -> str:
@@ -43,8 +48,18 @@ def generate_manifest(workspace: str, run_id: str, wave_index: int) -> str:
 
 
 def judge_manifest(workspace: str, run_id: str, wave_index: int) -> str:
-    """Manifest of JudgeResponses."""
+    """Manifest of JudgeResponses: judges in code."""
     return f"{wave(workspace, run_id, wave_index)}/judge.jsonl"
+
+
+def ask_manifest(workspace: str, run_id: str, wave_index: int) -> str:
+    """Manifest of AskJudges."""
+    return f"{wave(workspace, run_id, wave_index)}/ask.jsonl"
+
+
+def escalation_manifest(workspace: str, run_id: str, wave_index: int) -> str:
+    """Manifest of AskJudges where panels disagree."""
+    return f"{wave(workspace, run_id, wave_index)}/escalate.jsonl"
 
 
 def map_results(workspace: str, run_id: str, wave_index: int) -> str:
@@ -67,6 +82,16 @@ def verdicts(workspace: str, run_id: str, wave_index: int, judge: str, batch: in
     return f"{wave(workspace, run_id, wave_index)}/verdicts/{judge}/{batch:05d}.jsonl"
 
 
+def judge_calls(workspace: str, run_id: str, wave_index: int, judge: str, batch: int, *, fallback: int) -> str:
+    """What one model of a judge was asked about one batch, and what it wrote."""
+    return f"{wave(workspace, run_id, wave_index)}/judge_calls/{judge}/{fallback}/{batch:05d}.jsonl"
+
+
+def judge_pinned(workspace: str, run_id: str, judge: str) -> str:
+    """What a judge said in this run of its pinned examples."""
+    return f"{_run(workspace, run_id)}/pinned/{judge}.jsonl"
+
+
 def look_state(workspace: str, run_id: str, wave_index: int) -> str:
     """Sums of the primary metric over all waves up to this one."""
     return f"{wave(workspace, run_id, wave_index)}/look_state.json"
@@ -85,3 +110,36 @@ def artifact(workspace: str, run_id: str, name: str) -> str:
 def portfolio(workspace: str, day: str, name: str) -> str:
     """The daily portfolio report: `portfolio.html` or `portfolio.json`, by UTC day."""
     return f"portfolio/{workspace}/{day}/{name}"
+
+
+def labels(workspace: str, run_id: str) -> str:
+    """Prefix of everything people label of a run, without the closing slash.
+
+    A folder of its own, so that who may write labels can write nothing else of a run.
+    """
+    return f"labels/{workspace}/{run_id}"
+
+
+def labelling_sheets(workspace: str, run_id: str) -> str:
+    """Prefix of the sheets, each kept with the key that nobody is shown."""
+    return f"{labels(workspace, run_id)}/sheets/"
+
+
+def labelling_sheet(workspace: str, run_id: str, sheet_id: str) -> str:
+    """One sheet as it is kept."""
+    return f"{labelling_sheets(workspace, run_id)}{sheet_id}.json"
+
+
+def labelling_file(workspace: str, run_id: str, sheet_id: str, format_name: str) -> str:
+    """One sheet as people get it: `csv`, `jsonl` or `html`."""
+    return f"{labels(workspace, run_id)}/files/{sheet_id}.{format_name}"
+
+
+def label_imports(workspace: str, run_id: str) -> str:
+    """Prefix of the labels, an object an import."""
+    return f"{labels(workspace, run_id)}/imports/"
+
+
+def label_import(workspace: str, run_id: str, import_id: str) -> str:
+    """The labels that came in together."""
+    return f"{label_imports(workspace, run_id)}{import_id}.json"

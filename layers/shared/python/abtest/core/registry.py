@@ -9,9 +9,11 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from functools import lru_cache
 from types import ModuleType
 
 
+@lru_cache(maxsize=64)
 def names(package: ModuleType) -> tuple[str, ...]:
     """Return the sorted names of the variants in a package; module names are the wire names."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abtest.contracts.judging import AskedModel, JudgeFacts
+from abtest.contracts.judging import AskedModel, JudgeFacts, JudgeKind
 from abtest.contracts.records import Identifier, ModelResponse, Order, PinnedVerdict, Sample, Verdict
+from abtest.core.errors import InputIssue
 
 
 class JudgeParameters(BaseModel):
@@ -70,6 +71,27 @@ P = TypeVar("P", bound=JudgeParameters)
 
 
 @dataclass(frozen=True)
+class Dimension:
+    """One thing that a judge which asks a model looks at.
+
+    Args:
+        name: as the metric `JUDGE.DIMENSION` has it.
+        question: what the judge asks itself about an answer.
+        anchors: point of the scale to what an answer of that point is like; the scale's ends at least, in order.
+        scale: lowest and highest point; every whole number between is a point.
+        weight: in the overall score, relative to the judge's other dimensions.
+        reads: what of a sample it needs besides the question and the answer.
+    """
+
+    name: str
+    question: str
+    anchors: Mapping[int, str]
+    scale: tuple[int, int] = (1, 5)
+    weight: float = 1.0
+    reads: tuple[Literal["reference", "documents"], ...] = ()
+
+
+@dataclass(frozen=True)
 class JudgeType(Generic[P]):
     """One kind of judge, as its module exports it under the name `JUDGE`.
 
@@ -81,7 +103,11 @@ class JudgeType(Generic[P]):
         needs_reference: whether these options make it read the sample's reference.
         binary: whether every score is 0 or 1.
         scale: lowest and highest score.
+        facts: what is known of such a judge before it judges, from its name and options, where that is not what
+            every judge in code has: one metric of its own name.
     """
+
+    kind: ClassVar[JudgeKind] = "code"
 
     name: str
     summary: str
@@ -90,6 +116,7 @@ class JudgeType(Generic[P]):
     needs_reference: Callable[[P], bool]
     binary: bool = True
     scale: tuple[float, float] = (0.0, 1.0)
+    facts: Callable[[str, P], JudgeFacts] | None = None
 
 
 def verdict_of(passed: bool, reason: str) -> Score:
@@ -216,10 +243,39 @@ class ModelJudgeType(Generic[P]):
         Parameters: the pydantic model of its options.
         facts: what is known of such a judge before it judges, from its name and options.
         compile: makes the judge from its name and options, once a batch.
+        dimensions: what it looks at, from its options.
     """
+
+    kind: ClassVar[JudgeKind] = "model"
 
     name: str
     summary: str
     Parameters: type[P]
     facts: Callable[[str, P], JudgeFacts]
     compile: Callable[[str, P], ModelJudge]
+    dimensions: Callable[[P], tuple[Dimension, ...]]
+
+
+@dataclass(frozen=True)
+class PanelType(Generic[P]):
+    """One kind of judge that joins the scores of others, as its module exports it under the name `JUDGE`.
+
+    Args:
+        name: the wire name, equal to the module's name.
+        summary: one sentence for a person who chooses a judge.
+        Parameters: the pydantic model of its options.
+        facts: what is known of such a panel, from its name, its options and the facts of the judges it names.
+        issues: what is wrong between its options and the judges it names; paths are the panel's options.
+    """
+
+    kind: ClassVar[JudgeKind] = "panel"
+
+    name: str
+    summary: str
+    Parameters: type[P]
+    facts: Callable[[str, P, Mapping[str, JudgeFacts]], JudgeFacts]
+    issues: Callable[[P, Mapping[str, JudgeFacts]], list[InputIssue]]
+
+
+AnyJudgeType = JudgeType[Any] | ModelJudgeType[Any] | PanelType[Any]
+"""What a module of `abtest.evaluation.judges` exports."""

@@ -1,6 +1,9 @@
-"""Judges a batch: one judge, all variants, one verdict for every sample and variant, whatever happens.
+"""What the evaluation domain does for others: judges a batch in code, and tells of judges what is known of them.
 
-Depends on: `abtest.contracts.records`, `abtest.evaluation.registry`. Used by: `functions/judge_batch`, the API.
+A batch: one judge, all variants, one verdict for every sample and variant, whatever happens.
+
+Depends on: `abtest.contracts.records`, `abtest.evaluation.registry`, `abtest.evaluation.facts`. Used by: the workers,
+the API, the command line.
 """
 
 from __future__ import annotations
@@ -8,15 +11,33 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from abtest.contracts.records import ModelResponse, Sample, Verdict, VerdictStatus
-from abtest.core.errors import InvalidInputError, UnjudgeableError
-from abtest.evaluation.model import JudgeConfiguration, ResponseScorer, Score
+from abtest.core.errors import InputIssue, InvalidInputError, UnjudgeableError
+from abtest.evaluation.facts import (
+    check_judges,
+    compile_model_judge,
+    dimensions_of,
+    is_binary,
+    judge_facts,
+    kind_of,
+    needs_reference,
+)
+from abtest.evaluation.model import JudgeConfiguration, JudgeType, ResponseScorer, Score
 from abtest.evaluation.registry import load_judge
+from abtest.evaluation.response_facts import answer_text, shortened, why_missing
 from abtest.evaluation.validation import check_parameters, sentences
 
-_REASON_CHARACTERS = 300
+__all__ = [
+    "check_judges",
+    "compile_model_judge",
+    "dimensions_of",
+    "is_binary",
+    "judge_batch",
+    "judge_facts",
+    "kind_of",
+    "needs_reference",
+]
 
 
 def judge_batch(
@@ -50,32 +71,6 @@ def judge_batch(
     ]
 
 
-def needs_reference(judge_type: str, parameters: Mapping[str, Any]) -> bool:
-    """Return whether a judge with these options reads the samples' references.
-
-    Raises:
-        InvalidInputError: the judge does not exist or its options are wrong.
-    """
-    _check(judge_type, judge_type, parameters)
-    judge = load_judge(judge_type)
-    return judge.needs_reference(judge.Parameters.model_validate(dict(parameters)))
-
-
-def is_binary(judge_type: str) -> bool:
-    """Return whether every score of a judge is 0 or 1.
-
-    Raises:
-        KeyError: no judge has that name.
-    """
-    return load_judge(judge_type).binary
-
-
-def _check(name: str, judge_type: str, parameters: Mapping[str, Any]) -> None:
-    issues = check_parameters(judge_type, parameters)
-    if issues:
-        raise InvalidInputError(f"The judge {name!r} cannot work: {sentences(issues)}", issues)
-
-
 @dataclass(frozen=True)
 class _Compiled:
     name: str
@@ -84,31 +79,35 @@ class _Compiled:
 
 
 def _compiled(judge: JudgeConfiguration) -> _Compiled:
-    _check(judge.name, judge.type, judge.parameters)
+    issues = check_parameters(judge.type, judge.parameters)
+    if issues:
+        raise InvalidInputError(f"The judge {judge.name!r} cannot work: {sentences(issues)}", issues)
     kind = load_judge(judge.type)
+    if not isinstance(kind, JudgeType):
+        issue = InputIssue("type", "this judge does not score by itself: it asks a model or joins others", judge.type)
+        raise InvalidInputError(f"The judge {judge.name!r} is not one in code.", [issue])
     scorer = kind.compile(kind.Parameters.model_validate(judge.parameters))
     if isinstance(scorer, ResponseScorer):
         return _Compiled(judge.name, scorer.score, kind.scale)
     return _Compiled(judge.name, lambda sample, answer, _: scorer(sample, answer), kind.scale)
 
 
-def _answer(response: ModelResponse) -> str:
-    if response.outcome in ("refused", "filtered"):
-        return ""
-    return response.text or ""
-
-
 def _verdict(judge: _Compiled, variant: str, sample: Sample, response: ModelResponse | None) -> Verdict:
     def verdict(status: VerdictStatus, score: float | None, reason: str | None) -> Verdict:
-        short = reason if reason is None or len(reason) <= _REASON_CHARACTERS else f"{reason[:_REASON_CHARACTERS]}…"
-        return Verdict(sample_id=sample.id, variant=variant, judge=judge.name, status=status, score=score, reason=short)
+        return Verdict(
+            sample_id=sample.id,
+            variant=variant,
+            judge=judge.name,
+            status=status,
+            score=score,
+            reason=None if reason is None else shortened(reason),
+        )
 
-    if response is None:
-        return verdict("not_judged", None, "there is no response")
-    if response.outcome == "failed":
-        return verdict("not_judged", None, f"the call failed: {response.failure_reason or 'unknown reason'}")
+    missing = why_missing(response)
+    if response is None or missing is not None:
+        return verdict("not_judged", None, missing)
     try:
-        given = judge.score(sample, _answer(response), response)
+        given = judge.score(sample, answer_text(response), response)
     except UnjudgeableError as error:
         return verdict("invalid", None, error.message)
     except Exception as error:  # One sample must never take the batch with it, whatever a judge raises.

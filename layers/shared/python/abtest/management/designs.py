@@ -5,12 +5,11 @@ Depends on: `abtest.contracts`. Used by: `abtest.management.validation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from abtest.contracts.definition import Design, Guardrail
 from abtest.contracts.metrics import FEWEST_UNITS_A_LOOK, RATE_METRICS
 from abtest.core.errors import InputIssue
-from abtest.core.registry import nearest
 
 
 def design_issues(design: Design | None) -> Iterator[InputIssue]:
@@ -35,23 +34,16 @@ def design_issues(design: Design | None) -> Iterator[InputIssue]:
         yield InputIssue("design.spending", message, design.spending, "only with kind: group_sequential")
 
 
-def guardrail_issues(
-    guardrails: Mapping[str, Guardrail], primary_metric: object, metrics: Sequence[str]
-) -> Iterator[InputIssue]:
-    """Yield what is wrong with each guardrail.
+def guardrail_issues(guardrails: Mapping[str, Guardrail], primary_metric: object) -> Iterator[InputIssue]:
+    """Yield what is wrong with each guardrail, whether anybody measures its metric excepted.
 
     Args:
         guardrails: by name.
         primary_metric: as it was written.
-        metrics: the judges, and the metrics that always exist.
     """
     for name, guardrail in guardrails.items():
         path = f"guardrails.{name}"
-        if guardrail.metric not in metrics:
-            guess = nearest(guardrail.metric, metrics)
-            message = f"nobody measures it{f'; did you mean {guess!r}?' if guess else ''}"
-            yield InputIssue(f"{path}.metric", message, guardrail.metric, ", ".join(metrics))
-        elif guardrail.metric == primary_metric and guardrail.statistic == "mean":
+        if guardrail.metric == primary_metric and guardrail.statistic == "mean":
             message = "the primary metric decides by its own margin"
             yield InputIssue(f"{path}.metric", message, guardrail.metric, "primary_margin, or another metric")
         yield from _rate_issues(path, guardrail)

@@ -6,21 +6,27 @@ Depends on: `abtest.contracts`; prices, power, tokenizers and history arrive as 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from abtest.contracts.definition import TestDefinition, Variant
+from abtest.contracts.judging import JudgeFacts
 from abtest.contracts.past_use import PastUse
 from abtest.contracts.records import Usage
 from abtest.core.money import total
 from abtest.management.duration import BATCH_WINDOW_S, PlannedUse, longest_bound
-from abtest.management.model import DatasetSummary, Estimate, VariantEstimate
-from abtest.management.ports import ProviderFacts, TokenCounter, UsageHistory
+from abtest.management.estimate_notes import estimate_notes
+from abtest.management.judge_estimate import (
+    HISTORY_BASE,
+    AnswerTokens,
+    JudgeWorld,
+    estimate_judges,
+    recorded_tokens,
+)
+from abtest.management.model import DatasetSummary, Estimate, JudgeEstimate, VariantEstimate
+from abtest.management.ports import PriceOf, ProviderFacts, TokenCounter, UsageHistory
 from abtest.management.token_estimate import TokenEstimate, estimate_tokens
-
-PriceOf = Callable[[str, str, Usage, bool], tuple[Decimal | None, str | None]]
-"""Price of one call's usage by provider and model, and where it comes from; True asks for the batch interface's."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class EstimatePorts:
         counter: counts tokens.
         history: knows earlier runs; None knows none.
         workers: most that serve one provider at the same time.
+        schema_text: what a judge sends beside its messages.
     """
 
     providers: Mapping[str, ProviderFacts]
@@ -40,10 +47,18 @@ class EstimatePorts:
     counter: TokenCounter
     history: UsageHistory | None = None
     workers: int = 1
+    schema_text: Callable[[JudgeFacts], str] = lambda _judge: ""
 
 
 def estimate_run(
-    definition: TestDefinition, dataset: DatasetSummary, ports: EstimatePorts, *, detectable_effect: float | None
+    definition: TestDefinition,
+    dataset: DatasetSummary,
+    ports: EstimatePorts,
+    *,
+    judges: Mapping[str, JudgeFacts],
+    recordings: Mapping[str, DatasetSummary],
+    detectable_effect: float | None,
+    asks_variants: bool = True,
 ) -> Estimate:
     """Return the estimate of one run.
 
@@ -51,39 +66,83 @@ def estimate_run(
         definition: names providers that `ports` knows.
         dataset: how much text its samples have.
         ports: see `EstimatePorts`.
+        judges: facts of all its judges.
+        recordings: by variant, of those that play recorded answers.
         detectable_effect: from the power analysis; None where it is not known for this metric.
+        asks_variants: False for a run that judges earlier answers anew.
     """
     found = {name: _tokens(variant, dataset, ports) for name, variant in definition.variants.items()}
     variants = tuple(
-        _of_variant(name, variant, dataset.rows, found[name], ports) for name, variant in definition.variants.items()
+        _of_variant(name, variant, dataset.rows, found[name] if asks_variants else None, ports)
+        for name, variant in definition.variants.items()
     )
+    answers = {
+        name: _answers(variant, found[name], recordings.get(name), dataset.rows)
+        for name, variant in definition.variants.items()
+    }
+    world = JudgeWorld(
+        dataset, answers, ports.counter, ports.price_of, lambda fact: _past_of_judge(fact, ports), ports.schema_text
+    )
+    by_judge, least_read = estimate_judges(definition, judges, world)
     live = [v for v in variants if v.calls]
     uses = [_planned(v, found[v.variant]) for v in live if v.mode == "direct"]
-    bound = longest_bound(uses, ports.providers, ports.workers)
-    cost_max = total(v.cost_usd_max for v in variants)
+    judging = [
+        _planned_judge(j, read) for j, read in zip(by_judge, least_read, strict=True) if not j.only_disagreements
+    ]
+    seconds, bound = _duration(uses, judging, ports)
+    all_of_them: tuple[VariantEstimate | JudgeEstimate, ...] = (*variants, *by_judge)
+    cost_max = total(one.cost_usd_max for one in all_of_them)
     return Estimate(
         samples=dataset.rows,
-        calls=sum(v.calls for v in variants),
-        input_tokens=sum(v.input_tokens for v in variants),
-        output_tokens_max=sum(v.output_tokens_max for v in variants),
+        calls=sum(one.calls for one in all_of_them),
+        input_tokens=sum(one.input_tokens for one in all_of_them),
+        output_tokens_max=sum(one.output_tokens_max for one in all_of_them),
         cost_usd_max=cost_max,
-        input_tokens_expected=_sum(v.input_tokens_expected for v in variants),
-        output_tokens_expected=_sum(v.output_tokens_expected for v in variants),
-        cost_usd_expected=total(v.cost_usd_expected for v in variants),
-        duration_s_at_least=round(bound.seconds, 1) if bound else 0.0,
-        duration_bound=bound.what if bound else None,
+        input_tokens_expected=_sum(one.input_tokens_expected for one in all_of_them),
+        output_tokens_expected=_sum(one.output_tokens_expected for one in all_of_them),
+        cost_usd_expected=total(one.cost_usd_expected for one in all_of_them),
+        duration_s_at_least=seconds,
+        duration_bound=bound,
         duration_s_at_most=BATCH_WINDOW_S if any(v.mode == "batch" for v in live) else None,
         detectable_effect=detectable_effect,
         by_variant=variants,
-        notes=_notes(definition, cost_max, variants, ports.counter.encodings),
+        by_judge=by_judge,
+        notes=estimate_notes(definition, cost_max, variants, by_judge, ports.counter.encodings),
     )
+
+
+def _answers(
+    variant: Variant, tokens: TokenEstimate | None, recording: DatasetSummary | None, rows: int
+) -> AnswerTokens:
+    if tokens is not None:
+        return AnswerTokens(tokens.output_expected, tokens.output_most)
+    if recording is not None:
+        return recorded_tokens(recording)
+    return AnswerTokens(None, rows * variant.parameters.max_tokens)
+
+
+def _past_of_judge(fact: JudgeFacts, ports: EstimatePorts) -> PastUse | None:
+    if ports.history is None:
+        return None
+    asked = fact.models[0]
+    return ports.history.past(ports.providers[asked.provider], asked.model, base=HISTORY_BASE, prompt=fact.version)
+
+
+def _duration(answering: list[PlannedUse], judging: list[PlannedUse], ports: EstimatePorts) -> tuple[float, str | None]:
+    # Judges read answers, so that no judging happens while the answers are not there.
+    first, second = (longest_bound(uses, ports.providers, ports.workers) for uses in (answering, judging))
+    words = [first.what] if first else []
+    if second:
+        words.append(f"the judges: {second.what}")
+    return round(sum(bound.seconds for bound in (first, second) if bound), 1), ", then ".join(words) or None
 
 
 def _tokens(variant: Variant, dataset: DatasetSummary, ports: EstimatePorts) -> TokenEstimate | None:
     def past(base: str, prompt: str) -> PastUse | None:
-        if ports.history is None:
+        facts = ports.providers.get(variant.provider)
+        if ports.history is None or facts is None:
             return None
-        return ports.history.past(ports.providers[variant.provider], variant.model, base=base, prompt=prompt)
+        return ports.history.past(facts, variant.model, base=base, prompt=prompt)
 
     return estimate_tokens(variant, dataset, ports.counter, past)
 
@@ -149,40 +208,18 @@ def _planned(variant: VariantEstimate, tokens: TokenEstimate | None) -> PlannedU
     )
 
 
+def _planned_judge(judge: JudgeEstimate, least_read: int) -> PlannedUse:
+    read = judge.input_tokens_expected
+    return PlannedUse(
+        provider=judge.provider,
+        model=judge.model,
+        calls=judge.calls,
+        input_tokens=least_read if read is None else read,
+        output_tokens=judge.output_tokens_expected,
+        latency_s=None,
+    )
+
+
 def _sum(values: Iterable[int | None]) -> int | None:
     known = list(values)
     return None if None in known else sum(value for value in known if value is not None)
-
-
-def _notes(
-    definition: TestDefinition, cost: Decimal | None, variants: tuple[VariantEstimate, ...], encodings: Sequence[str]
-) -> tuple[str, ...]:
-    live = [v for v in variants if v.calls]
-    notes = []
-    if live:
-        notes.append("Most: input with its error, every answer at max_tokens. Answers from the ledger cost nothing.")
-    # What earlier runs say of the output, they say of the input too.
-    guessed = [v.variant for v in live if v.input_base not in encodings and v.output_tokens_expected is None]
-    if guessed:
-        notes.append(
-            f"The tokenizer of {', '.join(guessed)} is not public; where the samples are in another script than Latin, "
-            "the input may be further off than its error, until a run has shown it."
-        )
-    new = [v.variant for v in live if v.output_tokens_expected is None]
-    if new:
-        notes.append(f"How long the answers of {', '.join(new)} are is not known before a first run.")
-    batch = [v.variant for v in live if v.mode == "batch"]
-    if batch:
-        notes.append(
-            f"{', '.join(batch)}: the provider's batch interface takes up to 24 h, at about half the price of direct "
-            "calls."
-        )
-    unknown = [v.variant for v in variants if v.cost_usd_max is None]
-    cap = definition.budget.cap_usd
-    if unknown:
-        notes.append(f"The price of {', '.join(unknown)} is unknown, so its cost is too, and a cap cannot stop it.")
-    elif cap is not None and cost is not None and cost > cap:
-        notes.append(
-            f"The upper bound exceeds the cap of ${cap}: the run stops when it has spent that, and keeps what it has."
-        )
-    return tuple(notes)

@@ -11,11 +11,16 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from abtest.contracts.definition import TestDefinition
+from abtest.contracts.judging import JudgeFacts
+from abtest.management.dataset_model import Dataset, DatasetKind, DatasetSummary, InputTokens, ScoresSummary
+from abtest.management.entity import Entity
 
-DatasetKind = Literal["samples", "recording", "scores"]
+# Made elsewhere, and found under this module's name as well.
+__all__ = ["Dataset", "DatasetKind", "DatasetSummary", "InputTokens", "ScoresSummary"]
+
 StopReason = Literal["efficacy", "futility", "budget"]
 """Why a run may end before its last look: the question is answered, it will hardly be, or the money is spent."""
 
@@ -41,65 +46,6 @@ class RunPhase(StrEnum):
     JUDGING = "judging"
     ANALYSING = "analysing"
     DONE = "done"
-
-
-class Entity(BaseModel):
-    """A thing with an identity; changes are new values."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class InputTokens(Entity):
-    """Tokens of a dataset's inputs in one encoding, over all rows.
-
-    Args:
-        by_input: for each input name, its tokens.
-        error: two standard errors of their sum, as a share of it; 0 when every row was counted whole.
-    """
-
-    by_input: dict[str, int]
-    error: float
-
-
-class DatasetSummary(Entity):
-    """What later checks need to know about a dataset without reading it again.
-
-    Args:
-        rows: number of rows.
-        input_counts: for each input name, how many rows carry it.
-        blank_counts: for each input name, in how many rows it is empty or blank.
-        input_characters: for each input name, its characters over all rows.
-        input_tokens: the same in tokens, by encoding; empty where nobody counted.
-        references: rows with a reference.
-        clusters: distinct clusters, a row that names none being its own; None when no row names one.
-        total_bytes: size of the canonical rows.
-    """
-
-    rows: int
-    input_counts: dict[str, int] = Field(default_factory=dict)
-    blank_counts: dict[str, int] = Field(default_factory=dict)
-    input_characters: dict[str, int] = Field(default_factory=dict)
-    input_tokens: dict[str, InputTokens] = Field(default_factory=dict)
-    references: int = 0
-    clusters: int | None = None
-    total_bytes: int = 0
-
-
-class Dataset(Entity):
-    """An upload: `awaiting_upload` until its rows are checked and frozen under a version."""
-
-    dataset_id: str
-    workspace: str
-    name: str
-    kind: DatasetKind
-    created_at: datetime
-    version: str | None = None
-    summary: DatasetSummary | None = None
-
-    @property
-    def status(self) -> Literal["awaiting_upload", "ready"]:
-        """Whether the rows are frozen."""
-        return "ready" if self.version else "awaiting_upload"
 
 
 class VariantEstimate(Entity):
@@ -141,19 +87,58 @@ class VariantEstimate(Entity):
     mode: Literal["direct", "batch"] = "direct"
 
 
-class Estimate(Entity):
-    """What a run will ask for, before anything is spent.
+class JudgeEstimate(Entity):
+    """What one judge that asks a model will ask for; money None is unknown, an expectation None is not known.
 
     Args:
+        provider, model: of the judge's own model; a fallback is asked in its place, not beside it.
+        calls: for each answer or pair, order and repeat, and for each pinned example; not second attempts at outputs
+            that cannot be read.
+        only_disagreements: it is asked only where a panel's members disagree: everything here is the most there can
+            be, and what is expected is not known.
+        input_tokens: an upper bound: prompt, sample and the answers at their longest.
+        input_tokens_expected: None where the length of the answers is not known before a first run.
+        input_counted_by: how, for a person.
+        output_tokens_max: the calls times the judge's `max_tokens`.
+        output_tokens_expected: from earlier runs of the same judge.
+        output_known_from: which, for a person.
+        cost_usd_max: with the upper bounds.
+        cost_usd_expected: with the expectations.
+    """
+
+    judge: str
+    provider: str
+    model: str
+    calls: int
+    only_disagreements: bool = False
+    input_tokens: int
+    input_tokens_expected: int | None = None
+    input_counted_by: str
+    output_tokens_max: int
+    output_tokens_expected: int | None = None
+    output_known_from: str | None = None
+    cost_usd_max: Decimal | None
+    cost_usd_expected: Decimal | None = None
+    price_source: str | None
+
+
+class Estimate(Entity):
+    """What a run will ask for, before anything is spent: variants and judges together.
+
+    Args:
+        calls: of variants and judges.
         input_tokens: an upper bound.
         output_tokens_max: the calls times `max_tokens`: an upper bound.
         cost_usd_max: with those tokens; None when any price is unknown.
-        input_tokens_expected, output_tokens_expected, cost_usd_expected: None when any variant's is not known.
-        duration_s_at_least: until the last direct answer: what rate limits, or calls in flight at the latency that
-            `duration_bound` names, leave no way around.
+        input_tokens_expected, output_tokens_expected, cost_usd_expected: None when any variant's or judge's is not
+            known.
+        duration_s_at_least: until the last direct answer and verdict: what rate limits, or calls in flight at the
+            latency that `duration_bound` names, leave no way around.
         duration_bound: what bounds it, for a person; None when nothing is asked directly.
         duration_s_at_most: what a provider's batch interface may take; None without one.
-        detectable_effect: smallest difference of a binary primary metric that is found 80 % of the time.
+        detectable_effect: smallest difference of a binary primary metric that is found 80 % of the time; None for
+            other metrics.
+        by_judge: of the judges that ask a model.
     """
 
     samples: int
@@ -164,6 +149,7 @@ class Estimate(Entity):
     duration_s_at_least: float
     detectable_effect: float | None
     by_variant: tuple[VariantEstimate, ...]
+    by_judge: tuple[JudgeEstimate, ...] = ()
     notes: tuple[str, ...] = ()
     input_tokens_expected: int | None = None
     output_tokens_expected: int | None = None
@@ -214,6 +200,8 @@ class Run(Entity):
         stopped_early: why it ended before its last look; None when it did not.
         rejudges: the run whose answers it judges anew, without asking the variants' models; None asks them.
         definition: of a run that judges anew: the test's, with the judges and metrics that were asked for.
+        estimate: of a run that judges anew: what its judges will ask for; other runs have the test's.
+        warnings: of a run that judges anew: what a person should know; other runs have the test's.
     """
 
     run_id: str
@@ -238,6 +226,8 @@ class Run(Entity):
     artifacts: tuple[str, ...] = ()
     rejudges: str | None = None
     definition: TestDefinition | None = None
+    estimate: Estimate | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Waiting(Entity):
@@ -259,12 +249,19 @@ class Waiting(Entity):
 
 
 class Progress(Entity):
-    """How far a run is, summed over its batches; `waiting` lists what unfinished ones wait for."""
+    """How far a run is, summed over its batches.
+
+    Args:
+        verdicts_added: verdicts where panels disagreed, which nobody could count beforehand; they are not in the run's
+            `verdicts_total`, and once given they are among those done.
+        waiting: what unfinished batches wait for.
+    """
 
     responses_done: int = 0
     responses_failed: int = 0
     responses_from_ledger: int = 0
     verdicts_done: int = 0
+    verdicts_added: int = 0
     waiting: tuple[Waiting, ...] = ()
 
 
@@ -307,6 +304,7 @@ class RunFrozen(Entity):
         batches_by_wave: number of batches of each wave.
         estimate: what the run was expected to ask for; None for runs of earlier versions.
         versions: of the product and the libraries that matter for the numbers.
+        judges: facts of its judges, by name; empty for runs of earlier versions.
     """
 
     run_id: str
@@ -316,5 +314,6 @@ class RunFrozen(Entity):
     providers: dict[str, dict[str, Any]]
     started_at: datetime
     batches_by_wave: tuple[int, ...]
+    judges: dict[str, JudgeFacts] = Field(default_factory=dict)
     estimate: Estimate | None = None
     versions: dict[str, str] = Field(default_factory=dict)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from abtest.contracts.definition import Parameters
+from abtest.contracts.definition import JudgeConfiguration, Parameters
+from abtest.contracts.judging import JudgeFacts
 from abtest.contracts.past_use import PastUse
+from abtest.contracts.records import Usage
 from abtest.core.errors import InputIssue
 from abtest.management.lifecycle import Event
 from abtest.management.model import Dataset, Progress, Run, Spending, Test, Waiting
@@ -51,8 +53,24 @@ class JudgeCatalogue(Protocol):
         """Return what is wrong; paths are relative to the judge: `type`, `schema`."""
         ...
 
-    def needs_reference(self, judge_type: str, parameters: Mapping[str, Any]) -> bool:
-        """Return whether the judge compares with the sample's reference."""
+    def check_all(self, judges: Mapping[str, JudgeConfiguration]) -> Sequence[InputIssue]:
+        """Return what is wrong between judges, such as a panel's members; paths begin with a judge's name."""
+        ...
+
+    def facts(self, judges: Mapping[str, JudgeConfiguration]) -> Mapping[str, JudgeFacts]:
+        """Return what is known of those judges that are right, by name; a wrong one is left out."""
+        ...
+
+    def family(self, model: str) -> str | None:
+        """Return which family of models a model belongs to, such as `gpt`, or None where nobody knows."""
+        ...
+
+    def read_documents(self, judge: JudgeConfiguration) -> Sequence[str]:
+        """Return the dimensions of a right judge that rest on a sample's documents."""
+        ...
+
+    def schema_text(self, judge: JudgeConfiguration) -> str:
+        """Return what a right judge sends beside its messages: the schema of a reply, or nothing."""
         ...
 
 
@@ -118,6 +136,10 @@ class UsageHistory(Protocol):
             prompt: names its prompt and parameters.
         """
         ...
+
+
+PriceOf = Callable[[str, str, Usage, bool], tuple[Decimal | None, str | None]]
+"""Price of one call's usage by provider and model, and where it comes from; True asks for the batch interface's."""
 
 
 class ProviderDirectory(Protocol):
@@ -228,7 +250,8 @@ class RunStore(Protocol):
 
         Args:
             batch_key: `G#wave#variant#batch` or `J#wave#judge#batch`.
-            counts: `done`, and for responses `failed` and `from_ledger`; absolute, not increments.
+            counts: `done`, and for responses `failed` and `from_ledger`, for verdicts `added` where nobody could count
+                them beforehand; absolute, not increments.
             waiting: what the batch waits for; None while a worker has it and when it is done.
         """
         ...

@@ -1,27 +1,31 @@
 """`TestOrchestrator`: what a person does with tests and runs.
 
-Depends on: the ports. Used by: the API.
+Depends on: the ports, the checks, the estimate. Used by: the API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
-from abtest.contracts.definition import DatasetReference, TestDefinition
+from abtest.contracts.definition import TestDefinition
+from abtest.contracts.judging import JudgeFacts
 from abtest.core.clock import Clock
 from abtest.core.errors import AbTestError, ConflictError, InputIssue, InvalidInputError
 from abtest.core.hashing import content_hash
 from abtest.core.ids import new_id
+from abtest.management.definition_checks import CheckedDefinition, DefinitionChecks
 from abtest.management.endings import ended, explained
-from abtest.management.estimate import EstimatePorts, PriceOf, estimate_run
+from abtest.management.estimate import EstimatePorts, estimate_run
 from abtest.management.lifecycle import next_status
-from abtest.management.model import DatasetKind, DatasetSummary, Estimate, Run, RunError, RunPhase, Test, TestStatus
+from abtest.management.model import DatasetSummary, Estimate, Run, RunError, RunPhase, Test, TestStatus
 from abtest.management.ports import (
     DatasetStore,
     IdempotentRequest,
     JudgeCatalogue,
+    PriceOf,
     ProviderDirectory,
     ProviderFacts,
     RunStore,
@@ -30,8 +34,7 @@ from abtest.management.ports import (
     UsageHistory,
     Workflow,
 )
-from abtest.management.provider_checks import check_providers
-from abtest.management.validation import ReadableParts, check_against_dataset, check_definition
+from abtest.management.rejudging import Rejudging, check_source, read_request, rejudged_definition, request_path
 
 MAX_KEY_BYTES = 255
 PriceBook = Callable[[Mapping[str, ProviderFacts]], PriceOf]
@@ -66,29 +69,33 @@ class TestOrchestrator:
     clock: Clock
     workers: int = 1
 
-    def create_test(self, raw: Mapping[str, Any], *, workspace: str, created_by: str) -> Test:
+    def create_test(
+        self, raw: Mapping[str, Any], *, workspace: str, created_by: str, told: Sequence[InputIssue] = ()
+    ) -> Test:
         """Check a definition whole, estimate it and keep the test READY.
+
+        Args:
+            raw: decoded JSON or YAML.
+            workspace: of the person.
+            created_by: the person.
+            told: issues that were found before.
 
         Raises:
             InvalidInputError: with every issue of every kind.
         """
-        definition, parts, issues = check_definition(raw, self.judges)
         known = self.providers.facts(workspace)
-        issues += check_providers(parts.variants, known)
-        for name, variant in parts.variants.items():
-            if variant.recording is not None:
-                issues += self._dataset(workspace, variant.recording, "recording", f"variants.{name}.recording")[1]
-        dataset, warnings = self._samples(workspace, parts, issues)
-        if issues or definition is None or dataset is None:
+        checked = self._checks(workspace, known).definition(raw)
+        issues = [*told, *checked.issues]
+        if issues or checked.definition is None or checked.dataset is None:
             raise InvalidInputError("The test definition cannot be used.", issues)
         test = Test(
             test_id=new_id("test"),
             workspace=workspace,
             status=next_status(TestStatus.DRAFT, "validate"),
-            definition=definition,
-            dataset=dataset,
-            estimate=self._estimate(definition, dataset, known, workspace),
-            warnings=tuple(warnings),
+            definition=checked.definition,
+            dataset=checked.dataset,
+            estimate=self._estimate(checked.definition, checked.dataset, checked, known, workspace),
+            warnings=tuple(checked.warnings),
             created_at=self.clock.now(),
             created_by=created_by,
         )
@@ -105,29 +112,89 @@ class TestOrchestrator:
             StoreUnavailableError: the workflow could not be started; the run is marked as failed.
         """
         test = self.tests.get(workspace, test_id)
-        request = None
-        if idempotency_key is not None:
-            _check_key(idempotency_key)
-            request = IdempotentRequest(idempotency_key, content_hash({"test_id": test_id, "what": "start_run"}))
-        run_id = new_id("run")
-        run = self.runs.start(
-            Run(
-                run_id=run_id,
-                test_id=test_id,
-                test_name=test.definition.name,
-                workspace=workspace,
-                status=TestStatus.RUNNING,
-                phase=RunPhase.PLANNING,
-                started_at=self.clock.now(),
-                started_by=started_by,
-                execution_arn=self.workflow.execution_arn(run_id),
-                cap_usd=test.definition.budget.cap_usd,
-            ),
-            request,
+        return self._start(
+            self._new_run(test, started_by, test.definition.budget.cap_usd),
+            _request(idempotency_key, {"test_id": test_id, "what": "start_run"}),
         )
-        if run.status == TestStatus.RUNNING:
-            self._start_execution(run)
-        return run
+
+    def plan_rejudging(
+        self, run_id: str, raw: Mapping[str, Any], *, workspace: str, told: Sequence[InputIssue] = ()
+    ) -> Rejudging:
+        """Check and estimate what it takes to judge a run's answers anew; nothing starts.
+
+        Args:
+            run_id: the run whose answers are judged.
+            raw: see `RejudgeRequest`.
+            workspace: of the person.
+            told: issues that were found before.
+
+        Raises:
+            NotFoundError: no such run.
+            ConflictError: it did not complete.
+            InvalidInputError: with every issue of every kind.
+        """
+        source = self.runs.get(workspace, run_id)
+        check_source(source)
+        test = self.tests.get(workspace, source.test_id)
+        request, issues = read_request(raw)
+        issues = [*told, *issues]
+        if request is None:
+            raise InvalidInputError("The run cannot be judged anew by this.", issues)
+        before = source.definition or test.definition
+        body, warnings = rejudged_definition(request, before, self.judges.facts(before.judges))
+        known = self.providers.facts(workspace)
+        checked = self._checks(workspace, known).rejudging(body, test.dataset)
+        issues += [replace(issue, path=request_path(issue.path)) for issue in checked.issues]
+        if issues or checked.definition is None:
+            raise InvalidInputError("The run cannot be judged anew by this.", issues)
+        if source.stopped_early is not None:
+            warnings.append(
+                f"Run {run_id} stopped early by what its own judges said; the samples after that have no answers."
+            )
+        return Rejudging(
+            source=source,
+            definition=checked.definition,
+            estimate=self._estimate(checked.definition, test.dataset, checked, known, workspace, asks_variants=False),
+            warnings=(*warnings, *checked.warnings),
+        )
+
+    def rejudge_run(
+        self,
+        run_id: str,
+        raw: Mapping[str, Any],
+        *,
+        workspace: str,
+        started_by: str,
+        idempotency_key: str | None,
+        told: Sequence[InputIssue] = (),
+    ) -> Run:
+        """Start a run that judges the answers of another one anew, without asking the variants' models.
+
+        Args:
+            run_id: the run whose answers are judged; it stays as it is.
+            raw: see `RejudgeRequest`.
+            workspace: of the person.
+            started_by: the person.
+            idempotency_key: the same key starts nothing twice.
+            told: issues that were found before.
+
+        Raises:
+            NotFoundError: no such run.
+            ConflictError: it did not complete.
+            InvalidInputError: with every issue of every kind.
+            IllegalTransitionError: the test is running.
+            StoreUnavailableError: the workflow could not be started; the run is marked as failed.
+        """
+        request = _request(idempotency_key, {"run_id": run_id, "what": "rejudge_run", "body": dict(raw)})
+        planned = self.plan_rejudging(run_id, raw, workspace=workspace, told=told)
+        test = self.tests.get(workspace, planned.source.test_id)
+        anew = {
+            "rejudges": run_id,
+            "definition": planned.definition,
+            "estimate": planned.estimate,
+            "warnings": planned.warnings,
+        }
+        return self._start(self._new_run(test, started_by, planned.cap_usd).model_copy(update=anew), request)
 
     def cancel_run(self, run_id: str, *, workspace: str) -> Run:
         """Ask a run to stop; workers see it within a second or two.
@@ -142,6 +209,27 @@ class TestOrchestrator:
         self.runs.stop(workspace, run_id, "cancelled", None)
         return run
 
+    def _new_run(self, test: Test, started_by: str, cap_usd: Decimal | None) -> Run:
+        run_id = new_id("run")
+        return Run(
+            run_id=run_id,
+            test_id=test.test_id,
+            test_name=test.definition.name,
+            workspace=test.workspace,
+            status=TestStatus.RUNNING,
+            phase=RunPhase.PLANNING,
+            started_at=self.clock.now(),
+            started_by=started_by,
+            execution_arn=self.workflow.execution_arn(run_id),
+            cap_usd=cap_usd,
+        )
+
+    def _start(self, new: Run, request: IdempotentRequest | None) -> Run:
+        run = self.runs.start(new, request)
+        if run.status == TestStatus.RUNNING:
+            self._start_execution(run)
+        return run
+
     def _start_execution(self, run: Run) -> None:
         try:
             self.workflow.start(run_id=run.run_id, workspace=run.workspace)
@@ -149,46 +237,58 @@ class TestOrchestrator:
             self.runs.finish(ended(run, self.clock.now(), RunError(**explained(error))), "fail")
             raise
 
-    def _samples(
-        self, workspace: str, parts: ReadableParts, issues: list[InputIssue]
-    ) -> tuple[DatasetSummary | None, list[str]]:
-        if parts.dataset is None:
-            return None, []
-        dataset, found = self._dataset(workspace, parts.dataset, "samples", "dataset")
-        issues += found
-        if dataset is None:
-            return None, []
-        lacking, warnings = check_against_dataset(parts, dataset, self.judges)
-        issues += lacking
-        return dataset, warnings
-
-    def _dataset(
-        self, workspace: str, reference: DatasetReference, kind: DatasetKind, path: str
-    ) -> tuple[DatasetSummary | None, list[InputIssue]]:
-        dataset = self.datasets.by_version(workspace, reference.version)
-        if dataset is None or dataset.summary is None:
-            allowed = "upload it: POST /v1/datasets, PUT the rows, POST .../complete"
-            return None, [InputIssue(path, "no dataset with that version is ready", reference.version, allowed)]
-        if dataset.kind != kind:
-            return None, [InputIssue(path, "the dataset is of another kind", dataset.kind, kind)]
-        return dataset.summary, []
+    def _checks(self, workspace: str, known: Mapping[str, ProviderFacts]) -> DefinitionChecks:
+        return DefinitionChecks(self.datasets, self.judges, known, workspace)
 
     def _estimate(
-        self, definition: TestDefinition, dataset: DatasetSummary, known: Mapping[str, ProviderFacts], workspace: str
+        self,
+        definition: TestDefinition,
+        dataset: DatasetSummary,
+        checked: CheckedDefinition,
+        known: Mapping[str, ProviderFacts],
+        workspace: str,
+        *,
+        asks_variants: bool = True,
     ) -> Estimate:
-        units = dataset.clusters or dataset.rows
         ports = EstimatePorts(
             providers=known,
             price_of=self.price_book(known),
             counter=self.counter,
             history=self.history(workspace),
             workers=self.workers,
+            schema_text=lambda judge: self.judges.schema_text(definition.judges[judge.name]),
         )
-        effect = self.detectable_effect(units, definition.design.alpha)
-        return estimate_run(definition, dataset, ports, detectable_effect=effect)
+        return estimate_run(
+            definition,
+            dataset,
+            ports,
+            judges=checked.facts,
+            recordings=checked.recordings,
+            detectable_effect=self._effect(definition, dataset, checked.facts),
+            asks_variants=asks_variants,
+        )
+
+    def _effect(
+        self, definition: TestDefinition, dataset: DatasetSummary, judges: Mapping[str, JudgeFacts]
+    ) -> float | None:
+        # Of scores it depends on how much they vary, which nobody knows beforehand.
+        binary = {
+            metric.name for fact in judges.values() if not fact.pairwise for metric in fact.metrics if metric.binary
+        }
+        if definition.primary_metric not in binary:
+            return None
+        return self.detectable_effect(dataset.clusters or dataset.rows, definition.design.alpha)
 
 
-def _check_key(key: str) -> None:
+def _request(key: str | None, content: Mapping[str, Any]) -> IdempotentRequest | None:
+    """Return a client's key with the hash of what it came with.
+
+    Raises:
+        InvalidInputError: the key is empty or too long.
+    """
+    if key is None:
+        return None
     if not 1 <= len(key.encode()) <= MAX_KEY_BYTES:
         issue = InputIssue("Idempotency-Key", "empty or too long", f"{len(key)} characters", f"1 to {MAX_KEY_BYTES}")
         raise InvalidInputError("The header Idempotency-Key cannot be used.", [issue])
+    return IdempotentRequest(key, content_hash(content))

@@ -1,6 +1,7 @@
 """Prompt templates: Jinja2 in its sandbox, strict about variables the sample lacks.
 
-Depends on: jinja2. Used by: validation before a run, rendering by the workers.
+Depends on: `abtest.core.templating`, `abtest.contracts.records`. Used by: validation before a run, rendering by the
+workers.
 """
 
 from __future__ import annotations
@@ -8,65 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import nodes
 
-from abtest.core.errors import InvalidInputError
+from abtest.contracts.records import Sample
+from abtest.core.templating import compiled, parsed, render, variables
 
-_LONGEST_REPETITION = 100_000
+__all__ = [
+    "DOCUMENTS",
+    "Outline",
+    "compiled",
+    "fixed_text",
+    "only_inserts",
+    "outline",
+    "render",
+    "template_values",
+    "variables",
+]
 
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Refuses also the arithmetic that takes a worker's time or memory with a few characters."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Return the product; refuse powers and long repetitions."""
-        if operator == "**":
-            raise SecurityError("powers are not available in a template")
-        for one, other in ((left, right), (right, left)):
-            if isinstance(other, int) and not isinstance(one, int | float) and len(one) * other > _LONGEST_REPETITION:
-                raise SecurityError(f"a repetition may have at most {_LONGEST_REPETITION:,} parts")
-        return super().call_binop(context, operator, left, right)
-
-
-_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-
-
-@lru_cache(maxsize=256)
-def compiled(source: str) -> Template:
-    """Return the template of a source.
-
-    Raises:
-        InvalidInputError: the syntax is wrong (the message has the line), or it asks for another template.
-    """
-    try:
-        if any(True for _ in meta.find_referenced_templates(_ENVIRONMENT.parse(source))):
-            raise InvalidInputError("a template cannot include, import or extend another one")
-        return _ENVIRONMENT.from_string(source)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        where = f" on line {line}" if line else ""
-        raise InvalidInputError(f"the template's syntax is wrong{where}: {error.message}") from error
-    except (RecursionError, SyntaxError) as error:
-        # Jinja makes Python of it, which has limits of its own.
-        raise InvalidInputError("the template is nested too deeply") from error
-
-
-def variables(source: str) -> frozenset[str]:
-    """Return the names a template takes from the sample.
-
-    Raises:
-        InvalidInputError: the syntax is wrong.
-    """
-    compiled(source)
-    return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(source)))
+DOCUMENTS = "documents"
+"""The template variable that holds a sample's documents."""
 
 
 def fixed_text(source: str) -> str:
@@ -77,8 +40,7 @@ def fixed_text(source: str) -> str:
     Raises:
         InvalidInputError: the syntax is wrong.
     """
-    compiled(source)
-    tree = _ENVIRONMENT.parse(source)
+    tree = parsed(source)
     texts = [node.data for node in tree.find_all(nodes.TemplateData)]
     texts += [str(node.value) for node in tree.find_all(nodes.Const) if node.value is not None]
     return "".join(texts).strip()
@@ -113,7 +75,7 @@ def outline(source: str, filler: str) -> Outline:
     texts: list[str] = []
     fillers = 0
     used: Counter[str] = Counter()
-    for output in _ENVIRONMENT.parse(source).find_all(nodes.Output):
+    for output in parsed(source).find_all(nodes.Output):
         for part in output.nodes:
             if isinstance(part, nodes.TemplateData):
                 texts.append(part.data)
@@ -131,21 +93,26 @@ def only_inserts(source: str) -> bool:
     Raises:
         InvalidInputError: the syntax is wrong.
     """
-    compiled(source)
     plain = (nodes.Output, nodes.TemplateData, nodes.Name)
-    return all(isinstance(node, plain) for node in _ENVIRONMENT.parse(source).find_all(nodes.Node))
+    return all(isinstance(node, plain) for node in parsed(source).find_all(nodes.Node))
 
 
-def render(source: str, inputs: Mapping[str, Any]) -> str:
-    """Return the prompt for one sample.
+class _Documents(list[dict[str, str]]):
+    """A sample's documents; inserted whole they read as numbered texts, and not as Python writes a list."""
 
-    Raises:
-        InvalidInputError: a variable is missing, the template does what the sandbox forbids, or what this sample's
-            values cannot.
+    def __str__(self) -> str:
+        parts = [
+            f"[{number}] {document['title']}".rstrip() + f"\n{document['text']}"
+            for number, document in enumerate(self, start=1)
+        ]
+        return "\n\n".join(parts)
+
+
+def template_values(sample: Sample) -> dict[str, Any]:
+    """Return what templates may use of a sample: its inputs by name, and `documents`.
+
+    `documents` is a list of `{title, text}`, the title empty where there is none; a sample without documents has an
+    empty list, unless it has an input of that name.
     """
-    try:
-        return compiled(source).render(inputs)
-    except TemplateError as error:
-        raise InvalidInputError(f"the template cannot be rendered: {error.message}") from error
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise InvalidInputError(f"the template cannot be rendered: {type(error).__name__}: {error}") from error
+    documents = _Documents({"title": one.title or "", "text": one.text} for one in sample.documents)
+    return {DOCUMENTS: documents, **sample.inputs}

@@ -1,25 +1,24 @@
-"""Tokens of a dataset's inputs, counted when it is frozen: of some rows, for all of them.
+"""Tokens of a dataset's texts, counted when it is frozen: of some rows, for all of them.
 
-Depends on: the model. Used by: the freezing of datasets.
+Depends on: nothing. Used by: the freezing of datasets.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-
-from abtest.management.model import InputTokens
 
 MOST_ROWS = 1_000
 """Rows that are counted, spread evenly over the dataset."""
 MOST_CHARACTERS = 400_000
-"""Characters that are counted in all, shared evenly by those rows and their inputs."""
+"""Characters that are counted in all, shared evenly by those rows and their texts."""
 ERROR_OF_ONE = 0.3
 """Error of a count of one row that is too long to be counted whole: nothing shows how the rest of it differs."""
 
 Row = TypeVar("Row")
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +32,28 @@ def rows_to_count(rows: Sequence[Row]) -> Sequence[Row]:
     return rows[:: -(-len(rows) // MOST_ROWS)] if rows else rows
 
 
-def count_inputs(
-    rows: Sequence[Mapping[str, str]], characters: Mapping[str, int], count: Callable[[str], int]
-) -> InputTokens:
-    """Return the tokens of each input over all rows, from an even part of them.
+def count_texts(
+    rows: Sequence[Mapping[Name, str]], characters: Mapping[Name, int], count: Callable[[str], int]
+) -> tuple[dict[Name, int], float]:
+    """Return the tokens of each text over all rows, from an even part of them, and the error of their sum.
 
     Args:
-        rows: of `rows_to_count`, each row's inputs as text.
-        characters: for each input name, its characters over all rows of the dataset.
+        rows: of `rows_to_count`, each row's texts by name.
+        characters: for each name, its characters over all rows of the dataset.
         count: the number of tokens of a text.
+
+    Returns:
+        Tokens by name; two standard errors of their sum, as a share of it, 0 when every row was counted whole.
     """
     each = max(1, MOST_CHARACTERS // max(1, sum(len(row) for row in rows)))
     counted = [{name: _counted(text, each, count) for name, text in row.items()} for row in rows]
     whole = sum(one.characters for row in counted for one in row.values()) == sum(characters.values())
     ratio = _ratio([one for row in counted for one in row.values()])
-    by_input = {
+    by_name = {
         name: round(total * _ratio([row[name] for row in counted if name in row], default=ratio))
         for name, total in characters.items()
     }
-    return InputTokens(by_input=by_input, error=0.0 if whole else _error(counted, ratio))
+    return by_name, 0.0 if whole else _error(counted, ratio)
 
 
 def _counted(text: str, most: int, count: Callable[[str], int]) -> _Counted:
@@ -66,7 +68,7 @@ def _ratio(counted: Sequence[_Counted], default: float = 0.0) -> float:
     return sum(one.tokens for one in counted) / characters if characters else default
 
 
-def _error(counted: Sequence[Mapping[str, _Counted]], ratio: float) -> float:
+def _error(counted: Sequence[Mapping[Name, _Counted]], ratio: float) -> float:
     """Return two standard errors of the ratio estimate of the sum of tokens, as a share of it.
 
     Source: Cochran, Sampling Techniques (1977), section 6.3; the correction for a finite population is left out, which

@@ -40,6 +40,8 @@ LEAST_ERROR = 0.02
 """Of a correction by earlier runs, however little they differed."""
 LONE_RUN_ERROR = 0.05
 """Of a correction by one run of the same prompt, which shows no spread."""
+MESSAGES = "messages"
+"""The part of a dataset that goes out with every prompt: the earlier turns of its conversations."""
 _FILLER = "x"
 
 Past = Callable[[str, str], PastUse | None]
@@ -130,15 +132,16 @@ def _counted(model: str, parts: list[templates.Outline], dataset: DatasetSummary
     own = counter.encoding_of(model)
     encoding = own or STAND_IN
     inputs = dataset.input_tokens.get(encoding)
-    frame = dataset.rows * (FRAME_TOKENS + MESSAGE_TOKENS * len(parts))
+    frame = dataset.rows * (FRAME_TOKENS + MESSAGE_TOKENS * len(parts)) + MESSAGE_TOKENS * dataset.turns
     most_frame = dataset.rows * UNKNOWN_FRAME_TOKENS + frame
-    if inputs is None and any(part.insertions for part in parts):
+    if inputs is None and (dataset.turns or any(part.insertions for part in parts)):
         tokens = _characters(parts, dataset) / CHARACTERS_PER_TOKEN
         words = f"characters / {CHARACTERS_PER_TOKEN}"
         return _Count("characters", words, tokens + frame, tokens * (1 + CHARACTERS_ERROR) + most_frame)
     own_text = sum(counter.count(encoding, part.text) - part.fillers for part in parts) * dataset.rows
-    by_input = {} if inputs is None else inputs.by_input
+    by_input, by_part = ({}, {}) if inputs is None else (inputs.by_input, inputs.by_part)
     inserted = sum(by_input.get(name, 0) * n for part in parts for name, n in part.insertions.items())
+    inserted += by_part.get(MESSAGES, 0)
     sampling = 0.0 if inputs is None else inputs.error * inserted
     tokens = max(0, own_text) + inserted
     if own is None:
@@ -153,7 +156,8 @@ def _counted(model: str, parts: list[templates.Outline], dataset: DatasetSummary
 def _characters(parts: list[templates.Outline], dataset: DatasetSummary) -> int:
     own = sum(max(0, len(part.text) - len(_FILLER) * part.fillers) for part in parts)
     used = [(name, n) for part in parts for name, n in part.insertions.items()]
-    return own * dataset.rows + sum(dataset.input_characters.get(name, 0) * n for name, n in used)
+    inserted = sum(dataset.input_characters.get(name, 0) * n for name, n in used)
+    return own * dataset.rows + inserted + dataset.part_characters.get(MESSAGES, 0)
 
 
 def _corrected(count: _Count, use: PastUse | None) -> tuple[float, float, str]:

@@ -1,12 +1,13 @@
 """Everything that can be known to be wrong before anything is spent.
 
-Depends on: `abtest.contracts`; what only other domains know (judges, providers) arrives through ports.
+Depends on: `abtest.contracts`; what only other domains know (judges, providers) arrives through ports;
+the checks of prompts, judges, metrics and designs.
 Used by: the API when a test is created, the command line before it uploads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,24 +18,22 @@ from abtest.contracts.definition import (
     Design,
     Guardrail,
     JudgeConfiguration,
-    Prompt,
     TestDefinition,
     Variant,
     parse_shape,
 )
-from abtest.contracts.metrics import RESERVED_METRICS
+from abtest.contracts.judging import JudgeFacts
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.core.registry import nearest
-from abtest.management import designs, templates
+from abtest.management import designs, judge_checks, metric_checks, prompt_checks
+from abtest.management.metric_checks import JudgeMetrics
 from abtest.management.model import DatasetSummary
 from abtest.management.ports import JudgeCatalogue
-from abtest.management.provider_checks import fallback_issues
-
-REPLAY = "replay"
-
+from abtest.management.provider_checks import REPLAY, fallback_issues
 
 MAX_DEFINITION_BYTES = 250_000
 """A test is kept as one record of at most 400 KB, with its estimate and the dataset's summary."""
+FEWEST_VARIANTS = 2
 MOST_DOLLARS = 1_000_000_000
 DECIMALS_OF_A_DOLLAR = 8
 
@@ -43,11 +42,16 @@ Part = TypeVar("Part", bound=BaseModel)
 
 @dataclass(frozen=True)
 class ReadableParts:
-    """The parts of a definition that can be read, also where others cannot: what is wrong in them is told as well."""
+    """The parts of a definition that can be read, also where others cannot: what is wrong in them is told as well.
+
+    Args:
+        facts: of those judges that are right.
+    """
 
     dataset: DatasetReference | None = None
     variants: Mapping[str, Variant] = field(default_factory=dict)
     judges: Mapping[str, JudgeConfiguration] = field(default_factory=dict)
+    facts: Mapping[str, JudgeFacts] = field(default_factory=dict)
     design: Design | None = None
     guardrails: Mapping[str, Guardrail] = field(default_factory=dict)
 
@@ -81,20 +85,22 @@ def check_definition(
         judges: knows the judge types and their parameters.
     """
     definition, issues = parse_shape(raw)
+    configured = _read_each(raw.get("judges"), JudgeConfiguration)
     parts = ReadableParts(
         dataset=_read(raw.get("dataset"), DatasetReference),
         variants=_read_each(raw.get("variants"), Variant),
-        judges=_read_each(raw.get("judges"), JudgeConfiguration),
+        judges=configured,
+        facts=judges.facts(configured),
         design=_read(raw.get("design", {}), Design),
         guardrails=_read_each(raw.get("guardrails"), Guardrail),
     )
+    clearer = [*fallback_issues(raw), *_too_few_variants(raw, parts)]
+    issues = [*clearer, *(issue for issue in issues if issue.path not in {one.path for one in clearer})]
     told = {issue.path for issue in issues}
-    more = [*_names(raw), *_variants(parts), *_judges(parts, judges)]
-    fallbacks = fallback_issues(raw)
-    issues = [*fallbacks, *(i for i in issues if i.path not in {fallback.path for fallback in fallbacks})]
+    more = [*_control(raw), *_variants(parts), *judge_checks.option_issues(configured, judges)]
+    more += judge_checks.asked_model_issues(parts.facts, parts.variants)
     more += designs.design_issues(parts.design)
-    metrics = (*_named(raw.get("judges")), *RESERVED_METRICS)
-    more += designs.guardrail_issues(parts.guardrails, raw.get("primary_metric"), metrics)
+    more += _metrics(raw, parts)
     if definition is not None:
         more += [*_money(definition), *_size(definition)]
     return definition, parts, issues + [issue for issue in more if issue.path not in told]
@@ -108,26 +114,22 @@ def check_against_dataset(
     Args:
         definition: a definition, or what can be read of one.
         dataset: summary of the frozen samples.
-        judges: knows which judges need a reference.
+        judges: knows what judges read and of which family models are.
     """
     issues = [
         issue
         for name, variant in definition.variants.items()
         if variant.prompt
-        for issue in _prompt_against_dataset(f"variants.{name}.prompt", variant.prompt, dataset)
+        for issue in prompt_checks.sample_issues(f"variants.{name}.prompt", variant.prompt, dataset)
     ]
-    lacking = dataset.rows - dataset.references
-    for name, judge in definition.judges.items():
-        usable = lacking and not judges.check(judge.type, judge.parameters)
-        if usable and judges.needs_reference(judge.type, judge.parameters):
-            issues.append(
-                InputIssue(
-                    f"judges.{name}",
-                    f"{judge.type} compares with a reference, which {lacking} of {dataset.rows} samples lack",
-                    allowed="a `reference` on every sample, or a judge that needs none",
-                )
-            )
-    return issues, _warnings(definition, dataset)
+    facts = definition.facts if isinstance(definition, ReadableParts) else judges.facts(definition.judges)
+    issues += judge_checks.sample_issues(facts, dataset)
+    warnings = _warnings(definition, dataset)
+    warnings += judge_checks.model_warnings(facts, definition.variants, judges.family)
+    warnings += judge_checks.sample_warnings(
+        facts, dataset, lambda name: judges.read_documents(definition.judges[name])
+    )
+    return issues, warnings
 
 
 def _read(raw: Any, model: type[Part]) -> Part | None:
@@ -148,18 +150,30 @@ def _named(raw: Any) -> list[str]:
     return [name for name in raw if isinstance(name, str)] if isinstance(raw, Mapping) else []
 
 
-def _names(raw: Mapping[str, Any]) -> Iterator[InputIssue]:
-    variants, judges = _named(raw.get("variants")), _named(raw.get("judges"))
-    control, metric = raw.get("control"), raw.get("primary_metric")
+def _control(raw: Mapping[str, Any]) -> Iterator[InputIssue]:
+    variants, control = _named(raw.get("variants")), raw.get("control")
     if isinstance(control, str) and variants and control not in variants:
-        message = f"not one of the variants{_guess(control, variants)}"
+        guess = nearest(control, variants)
+        message = f"not one of the variants{f'; did you mean {guess!r}?' if guess else ''}"
         yield InputIssue("control", message, control, ", ".join(variants))
-    if isinstance(metric, str) and judges and metric not in judges:
-        message = f"no judge measures it{_guess(metric, judges)}"
-        yield InputIssue("primary_metric", message, metric, f"the name of a judge: {', '.join(judges)}")
-    for name in judges:
-        if name in RESERVED_METRICS:
-            yield InputIssue(f"judges.{name}", "the name is taken by a metric that always exists", name, "another name")
+
+
+def _too_few_variants(raw: Mapping[str, Any], parts: ReadableParts) -> Iterator[InputIssue]:
+    variants = raw.get("variants")
+    if not isinstance(variants, Mapping) or len(variants) >= FEWEST_VARIANTS:
+        return
+    pairwise = [name for name, fact in parts.facts.items() if fact.pairwise]
+    compared = f"; the judge {pairwise[0]!r} compares the control's answer with a treatment's" if pairwise else ""
+    message = f"a test compares at least two variants{compared}"
+    yield InputIssue("variants", message, ", ".join(_named(variants)) or "none", "the control and 1 to 9 others")
+
+
+def _metrics(raw: Mapping[str, Any], parts: ReadableParts) -> Iterator[InputIssue]:
+    metrics = JudgeMetrics(_named(raw.get("judges")), parts.facts)
+    yield from metric_checks.name_issues(metrics)
+    yield from metric_checks.primary_issues(raw.get("primary_metric"), parts.design, metrics)
+    yield from metric_checks.guardrail_metric_issues(parts.guardrails, metrics)
+    yield from designs.guardrail_issues(parts.guardrails, raw.get("primary_metric"))
 
 
 def _money(definition: TestDefinition) -> Iterator[InputIssue]:
@@ -176,7 +190,9 @@ def _size(definition: TestDefinition) -> Iterator[InputIssue]:
         yield InputIssue("(whole)", f"the definition cannot be kept: {error}", allowed="plain JSON values")
         return
     if size > MAX_DEFINITION_BYTES:
-        allowed = f"{MAX_DEFINITION_BYTES:,} bytes; long examples belong into the samples' inputs"
+        allowed = (
+            f"{MAX_DEFINITION_BYTES:,} bytes; what is long and differs by sample belongs into its inputs or documents"
+        )
         yield InputIssue("(whole)", "the definition is too long", f"{size:,} bytes", allowed)
 
 
@@ -191,7 +207,7 @@ def _variants(definition: ReadableParts) -> Iterator[InputIssue]:
         elif variant.recording is not None:
             yield InputIssue(f"{path}.recording", f"only the provider {REPLAY!r} plays recordings", allowed="remove it")
         if variant.prompt is not None:
-            yield from _template_syntax(f"{path}.prompt", variant.prompt)
+            yield from prompt_checks.syntax_issues(f"{path}.prompt", variant.prompt)
     bodies = [variant.model_dump_json() for variant in definition.variants.values()]
     if len(set(bodies)) < len(bodies):
         yield InputIssue("variants", "two variants are the same, so nothing can differ", allowed="variants that differ")
@@ -203,45 +219,6 @@ def _replay(path: str, variant: Variant) -> Iterator[InputIssue]:
         yield InputIssue(f"{path}.recording", message, allowed="a JSONL of outputs")
     if variant.prompt is not None:
         yield InputIssue(f"{path}.prompt", "recorded outputs have no prompt", allowed="remove it")
-
-
-def _template_syntax(path: str, prompt: Prompt) -> Iterator[InputIssue]:
-    for part, source in prompt.parts().items():
-        try:
-            templates.compiled(source)
-        except InvalidInputError as error:
-            yield InputIssue(f"{path}.{part}", error.message, allowed="a Jinja2 template such as {{ question }}")
-
-
-def _judges(definition: ReadableParts, judges: JudgeCatalogue) -> Iterator[InputIssue]:
-    for name, judge in definition.judges.items():
-        for issue in judges.check(judge.type, judge.parameters):
-            yield InputIssue(f"judges.{name}.{issue.path}", issue.message, issue.found, issue.allowed)
-
-
-def _prompt_against_dataset(path: str, prompt: Prompt, dataset: DatasetSummary) -> Iterator[InputIssue]:
-    for part, source in prompt.parts().items():
-        try:
-            names = sorted(templates.variables(source))
-        except InvalidInputError:
-            # That it cannot be read was told already.
-            continue
-        for name in names:
-            lacking = dataset.rows - dataset.input_counts.get(name, 0)
-            if lacking:
-                guess = _guess(name, dataset.input_counts)
-                yield InputIssue(
-                    f"{path}.{part}",
-                    f"the template uses {{{{ {name} }}}}, which {lacking} of {dataset.rows} samples lack{guess}",
-                    name,
-                    ", ".join(sorted(dataset.input_counts)) or "no sample has inputs",
-                )
-        # Each variable is blank in some rows; only so many rows must have all of them blank.
-        blanks = sum(dataset.blank_counts.get(name, 0) for name in names)
-        blank = blanks - (len(names) - 1) * dataset.rows
-        if blank > 0 and not templates.fixed_text(source):
-            message = f"the prompt is empty for {blank} of {dataset.rows} samples"
-            yield InputIssue(f"{path}.{part}", message, allowed="text in each prompt")
 
 
 def _warnings(definition: Checkable, dataset: DatasetSummary) -> list[str]:
@@ -258,8 +235,3 @@ def _warnings(definition: Checkable, dataset: DatasetSummary) -> list[str]:
             "the ledger keeps the first ones."
         )
     return warnings
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    guess = nearest(name, known)
-    return f"; did you mean {guess!r}?" if guess else ""

@@ -35,6 +35,11 @@ REASONS = {
     "no_verdict": "no verdict",
     "judge_invalid": "judge could not score",
     "not_judged": "not judged",
+    "no_counterpart": "nothing to compare with",
+    "judges_disagree": "judges disagree",
+    "too_few_judges": "one judge only",
+    "no_majority": "no majority of judges",
+    "not_escalated": "disagreement not settled",
     "not_reported": "not reported",
     "unknown": "unknown reason",
 }

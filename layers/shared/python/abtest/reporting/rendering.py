@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from abtest.analytics.wording import number_text
 from abtest.core.money import dollars
@@ -40,8 +41,14 @@ def environment() -> Environment:
         json_text=json_text,
         moment=moment,
         signed=number_text,
+        breakable=breakable,
     )
     return made
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may be broken after its dots and underscores, and is copied without a trace of it."""
+    return Markup(str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>"))  # noqa: S704 - it is escaped
 
 
 def visible(text: str) -> str:

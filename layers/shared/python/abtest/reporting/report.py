@@ -16,14 +16,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from abtest.analytics.model import OPERATIONAL_UNITS, AnalysisPlan, AnalysisResult, Unit
-from abtest.analytics.wording import MINUS, TEST_NAMES, decision_text, level_text, significant, value_text
+from abtest.analytics.model import AnalysisPlan, AnalysisResult, JudgeMetric, Unit
+from abtest.analytics.wording import TEST_NAMES, decision_text, level_text, value_text
 from abtest.contracts.records import ModelResponse
 from abtest.reporting.charts import interval_bar
 from abtest.reporting.evidence import design_text, guardrail_rows, p_cell, sensitivity_rows, slice_rows
+from abtest.reporting.judges import agreement_grid, judge_grid, member_grid, panel_sentences, win_rate_grid
 from abtest.reporting.performance import performance_rows
 from abtest.reporting.rendering import environment
 from abtest.reporting.rows import PairedRow, most_telling
+from abtest.reporting.sample_view import row_view
 
 ROWS_SHOWN = 200
 TONES = {"ship_treatment": "good", "keep_control": "bad", "no_worse": "good", "undecided": "open"}
@@ -75,17 +77,31 @@ def render_report(analysis: AnalysisResult, pairs: Iterable[PairedRow]) -> str:
             guardrails=guardrail_rows(analysis),
             sensitivities=sensitivity_rows(analysis),
             slices=slice_rows(analysis),
+            judges=_judges(analysis),
             design=design_text(analysis),
             table=_variant_table(analysis),
             performance=performance_rows(analysis),
             level=level_text(plan.alpha),
             missing=_missing(analysis),
             from_ledger=sum(variant.from_ledger for variant in analysis.variants),
+            unpriced_answers=sum(variant.cost_unknown for variant in analysis.variants),
+            unpriced_verdicts=sum(judge.cost.cost_unknown for judge in analysis.judges if judge.cost is not None),
             answers=sum(row.answered for row in analysis.coverage.variants),
             price_sources=sorted({source for variant in analysis.variants for source in variant.price_sources}),
             **_samples(plan, pairs),
         )
     )
+
+
+def _judges(analysis: AnalysisResult) -> dict[str, Any]:
+    """Return the tables of the judges; none of them where there is nothing to tell."""
+    return {
+        "judges": judge_grid(analysis),
+        "win_rates": win_rate_grid(analysis),
+        "panels": panel_sentences(analysis),
+        "members": member_grid(analysis),
+        "agreements": agreement_grid(analysis.agreements),
+    }
 
 
 def _parts(sentence: str) -> tuple[str, str]:
@@ -115,56 +131,7 @@ def render_partial_report(run: PartialRun, pairs: Iterable[PairedRow]) -> str:
 
 def _samples(plan: AnalysisPlan, pairs: Iterable[PairedRow]) -> dict[str, Any]:
     shown = most_telling(pairs, plan.primary_metric, plan.variants, ROWS_SHOWN)
-    return {"rows": [_row_view(plan, row) for row in shown.rows], "rows_total": shown.total}
-
-
-def _row_view(plan: AnalysisPlan, row: PairedRow) -> dict[str, Any]:
-    """Return a row as the template shows it."""
-    metric = plan.primary_metric
-    judged = metric not in OPERATIONAL_UNITS
-    scores = [row.score(variant, metric) for variant in plan.variants]
-    kind = "differ" if row.spread(metric) > 0 else "missing" if judged and None in scores else "same"
-    answers = []
-    for variant in plan.variants:
-        response = row.responses.get(variant)
-        marks = [_mark(plan, row, variant, judge.name) for judge in plan.judges]
-        answers.append({"variant": variant, "response": response, "marks": marks, "facts": _facts(response)})
-    return {"sample": row.sample, "kind": kind, "answers": answers}
-
-
-def _mark(plan: AnalysisPlan, row: PairedRow, variant: str, metric: str) -> dict[str, str]:
-    verdict = row.verdicts.get(variant, {}).get(metric)
-    score = row.score(variant, metric)
-    if score is None:
-        status = "not judged" if verdict is None or verdict.status == "not_judged" else "no score"
-        return {"metric": metric, "tone": "open", "text": status, "reason": (verdict and verdict.reason) or ""}
-    reason = (verdict and verdict.reason) or ""
-    if plan.is_binary(metric):
-        passed = score == 1
-        return {
-            "metric": metric,
-            "tone": "good" if passed else "bad",
-            "text": "✓ pass" if passed else "✗ fail",
-            "reason": reason,
-        }
-    return {"metric": metric, "tone": "plain", "text": _score_text(score), "reason": reason}
-
-
-def _score_text(score: float) -> str:
-    return f"{MINUS if score < 0 else ''}{significant(abs(score))}"
-
-
-def _facts(response: ModelResponse | None) -> list[str]:
-    if response is None:
-        return []
-    facts = []
-    if response.latency_ms is not None:
-        facts.append(f"{response.latency_ms:,.0f} ms")
-    if response.usage is not None:
-        facts.append(f"{response.usage.total_input_tokens:,} → {response.usage.total_output_tokens:,} tokens")
-    if response.from_ledger:
-        facts.append("from ledger")
-    return facts
+    return {"rows": [row_view(plan, row) for row in shown.rows], "rows_total": shown.total}
 
 
 def _tests(analysis: AnalysisResult) -> list[dict[str, str]]:
@@ -201,11 +168,12 @@ def _variant_table(analysis: AnalysisResult) -> list[dict[str, Any]]:
     rows = [
         {
             "label": judge.name,
-            "note": "share that passes" if judge.binary else f"mean score, {judge.type}",
+            "note": _metric_note(judge, several=len(plan.treatments) > 1),
             "cells": [value_text(v.metrics[judge.name].mean, plan.unit(judge.name)) for v in variants],
             "primary": judge.name == plan.primary_metric,
         }
         for judge in plan.judges
+        if not judge.escalated_only
     ]
 
     def add(label: str, note: str, cells: list[str], metric: str = "") -> None:
@@ -228,6 +196,14 @@ def _variant_table(analysis: AnalysisResult) -> list[dict[str, Any]]:
             [f"{v.outcomes.get(name, 0):,}" for v in variants],
         )
     return rows
+
+
+def _metric_note(judge: JudgeMetric, *, several: bool) -> str:
+    if judge.preference:
+        return "net preference over the control" if several else "share of the preference"
+    if judge.binary:
+        return "share that passes"
+    return f"mean score, {judge.type}" if judge.dimension is None else "mean score of the dimension"
 
 
 _OUTCOMES = ("answered", "refused", "filtered", "truncated", "failed")

@@ -77,8 +77,18 @@ class PlanAnalysisSettings(TableSettings, BucketSettings, CommonSettings):
     """`functions/plan_analysis`."""
 
 
+class AnalyseLabelsSettings(TableSettings, BucketSettings, CommonSettings):
+    """`functions/analyse_labels`."""
+
+
 class CheckProviderSettings(TableSettings, AddressSettings, CommonSettings):
     """`functions/check_provider`."""
+
+    secrets_prefix: str
+
+
+class TryJudgeSettings(TableSettings, AddressSettings, BudgetSettings, CommonSettings):
+    """`functions/try_judge`."""
 
     secrets_prefix: str
 
@@ -129,7 +139,9 @@ class DailyAnalyticsSettings(TableSettings, BucketSettings, CommonSettings):
 SETTINGS: dict[str, type[CommonSettings]] = {
     "api": ApiSettings,
     "plan_analysis": PlanAnalysisSettings,
+    "analyse_labels": AnalyseLabelsSettings,
     "check_provider": CheckProviderSettings,
+    "try_judge": TryJudgeSettings,
     "plan_run": PlanRunSettings,
     "call_provider": CallProviderSettings,
     "poll_batches": PollBatchesSettings,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from abtest.adapters.dynamodb.batch_jobs import DynamoBatchJobStore
+    from abtest.adapters.dynamodb.judge_templates import DynamoTemplateStore
     from abtest.adapters.http import HttpxTransport
     from abtest.adapters.queues import SqsBatchQueue
     from abtest.adapters.secrets import ProviderSecrets
@@ -94,6 +95,13 @@ class Wiring:
     def providers(self) -> DynamoProviderStore:
         """Registered providers."""
         return DynamoProviderStore(self._table)
+
+    @cached_property
+    def templates(self) -> DynamoTemplateStore:
+        """Templates of judges."""
+        from abtest.adapters.dynamodb.judge_templates import DynamoTemplateStore
+
+        return DynamoTemplateStore(self._table)
 
     @cached_property
     def shared_state(self) -> DynamoSharedState:

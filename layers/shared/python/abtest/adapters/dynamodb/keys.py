@@ -16,6 +16,8 @@
 | idempotency key | WS#w#IDEMPOTENCY#k | REQUEST | | |
 | answered call | LEDGER#scope#k | ANSWER | | |
 | what workers share | SHARED#k | STATE | | |
+| template of a judge, its latest version | WS#w#TEMPLATES | TEMPLATE#t | | |
+| template of a judge, a version | WS#w#TEMPLATES | TEMPLATEVERSION#t#n | | |
 | job at a vendor, how far | WS#w#RUN#r | JOB#j | JOBS, while it is open | job's key |
 | job at a vendor, what it is made of | WS#w#RUN#r | JOBREQUESTS#j | | |
 
@@ -37,6 +39,7 @@ EXPIRES_AT = "expires_at"
 BATCH_PREFIX = "BATCH#"
 RUN_PREFIX = "RUN#"
 JOB_PREFIX = "JOB#"
+TEMPLATE_PREFIX = "TEMPLATE#"
 OPEN_JOBS = "JOBS"
 WORKSPACES = "WORKSPACES"
 
@@ -148,3 +151,18 @@ def job(workspace_name: str, run_id: str, job_name: str) -> Key:
 def job_requests(workspace_name: str, run_id: str, job_name: str) -> Key:
     """What a job at a vendor's batch interface is made of."""
     return _key(run_partition(workspace_name, run_id), f"JOBREQUESTS#{job_name}")
+
+
+def template_partition(workspace_name: str) -> str:
+    """Partition of a workspace's own templates for judges."""
+    return f"WS#{workspace_name}#TEMPLATES"
+
+
+def template(workspace_name: str, name: str) -> Key:
+    """What is known of a template: its latest version, without the texts."""
+    return _key(template_partition(workspace_name), f"{TEMPLATE_PREFIX}{name}")
+
+
+def template_version(workspace_name: str, name: str, version: int) -> Key:
+    """One version of a template, with its texts."""
+    return _key(template_partition(workspace_name), f"TEMPLATEVERSION#{name}#{version}")

@@ -18,6 +18,8 @@ from abtest.management.model import Progress, Run, Spending, TestStatus, Waiting
 from abtest.management.ports import IdempotentRequest, Page
 
 IDEMPOTENCY_LIFETIME_S = 24 * 3600
+_ANEW = {"definition", "estimate", "warnings"}
+"""What a run that judges anew has of its own: long, and written once, apart from what changes."""
 
 
 class DynamoRunStore:
@@ -155,11 +157,11 @@ class DynamoRunStore:
 
     def progress(self, workspace: str, run_id: str) -> Progress:
         """Return the sum over all batches."""
-        sums = {"G": [0, 0, 0], "J": [0, 0, 0]}
+        sums = {"G": [0, 0, 0, 0], "J": [0, 0, 0, 0]}
         waiting: list[Waiting] = []
         for item in self._table.query(keys.run_partition(workspace, run_id), prefix=keys.BATCH_PREFIX):
             kind = sums[item[keys.SORT][len(keys.BATCH_PREFIX)]]
-            for position, name in enumerate(("done", "failed", "from_ledger")):
+            for position, name in enumerate(("done", "failed", "from_ledger", "added")):
                 kind[position] += int(item.get(name, 0))
             if "waiting" in item:
                 waiting.append(Waiting.model_validate_json(item["waiting"]))
@@ -168,6 +170,7 @@ class DynamoRunStore:
             responses_failed=sums["G"][1],
             responses_from_ledger=sums["G"][2],
             verdicts_done=sums["J"][0],
+            verdicts_added=sums["J"][3],
             waiting=merged_waiting(waiting),
         )
 
@@ -195,6 +198,7 @@ class DynamoRunStore:
                     keys.INDEX_SORT: run.run_id,
                     "status": str(run.status),
                     "document": _document(run),
+                    **({"anew": run.model_dump_json(include=_ANEW)} if run.rejudges is not None else {}),
                 },
                 if_absent=True,
             ),
@@ -217,11 +221,12 @@ class DynamoRunStore:
 
 
 def _document(run: Run) -> str:
-    return run.model_dump_json(exclude={"status"})
+    return run.model_dump_json(exclude={"status", *_ANEW})
 
 
 def _to_run(item: Item) -> Run:
-    return Run.model_validate({**json.loads(item["document"]), "status": item["status"]})
+    anew = json.loads(item.get("anew", "{}"))
+    return Run.model_validate({**json.loads(item["document"]), **anew, "status": item["status"]})
 
 
 def _to_spending(item: Item) -> Spending:

@@ -167,6 +167,7 @@ class MemoryRunStore:
             responses_failed=total("G", "failed"),
             responses_from_ledger=total("G", "from_ledger"),
             verdicts_done=total("J", "done"),
+            verdicts_added=total("J", "added"),
             waiting=merged_waiting(waiting for _, waiting in batches.values() if waiting is not None),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abtest.analytics.comparison.rating_agreement import agreement_of_ratings
 from abtest.analytics.data.table_scores import sides
 from abtest.analytics.data.tables import (
     FIRST,
@@ -21,17 +22,9 @@ from abtest.analytics.data.tables import (
     Values,
 )
 from abtest.analytics.model import Agreement, LengthControlled, PositionBias
-from abtest.analytics.statistics.cohen_kappa import cohen_kappa
-from abtest.analytics.statistics.fleiss_kappa import fleiss_kappa
-from abtest.analytics.statistics.gwet_agreement import gwet_agreement
-from abtest.analytics.statistics.krippendorff_alpha import Level, krippendorff_alpha
 from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
 from abtest.analytics.statistics.position_bias import PositionCounts
-from abtest.analytics.statistics.raw_agreement import raw_agreement
 from abtest.analytics.statistics.sign_test import SignTest
-
-MOST_CATEGORIES = 20
-"""With more different ratings than this they are measurements: agreement is that of intervals."""
 
 
 def agreement_of(table: ResultTable, metric: str, variants: tuple[str, ...]) -> Agreement | None:
@@ -45,28 +38,7 @@ def agreement_of(table: ResultTable, metric: str, variants: tuple[str, ...]) -> 
     if len(table.judges) < 2:
         return None
     ratings = _ratings(table, metric, variants)
-    told = np.count_nonzero(~np.isnan(ratings), axis=0) >= 2
-    judges, units = table.judges, int(np.count_nonzero(told))
-    if units == 0:
-        return Agreement(judges=judges, units=0, status="no_data")
-    ratings = ratings[:, told]
-    categories = np.unique(ratings[~np.isnan(ratings)]).size
-    nominal = isinstance(table, PairwiseTable)
-    level: Level = "nominal" if nominal or categories <= 2 else "interval"
-    alpha = krippendorff_alpha(ratings, level=level)
-    if categories > MOST_CATEGORIES:
-        return Agreement(judges=judges, units=units, status=alpha.status, krippendorff_alpha=alpha.value)
-    pair = cohen_kappa(ratings) if len(judges) == 2 else None
-    return Agreement(
-        judges=judges,
-        units=units,
-        status=alpha.status,
-        raw=raw_agreement(ratings).value,
-        cohen_kappa=None if pair is None else pair.value,
-        fleiss_kappa=fleiss_kappa(ratings).value,
-        krippendorff_alpha=alpha.value,
-        gwet_ac1=gwet_agreement(ratings).value,
-    )
+    return agreement_of_ratings(table.judges, ratings, nominal=isinstance(table, PairwiseTable), metric=metric)
 
 
 def _ratings(table: ResultTable, metric: str, variants: tuple[str, ...]) -> Values:
@@ -98,6 +70,21 @@ def position_of(table: PairwiseTable, alpha: float) -> PositionBias:
     named = int(np.count_nonzero(decisive))
     first_rate = float(np.count_nonzero(table.verdict == FIRST)) / named if named else None
     unit, straight, turned = _both_orders(table, known)
+    return position_bias(unit, straight, turned, first_rate=first_rate, alpha=alpha)
+
+
+def position_bias(
+    unit: Codes, straight: Codes, turned: Codes, *, first_rate: float | None, alpha: float
+) -> PositionBias:
+    """Return what the order of answers does, from verdicts on the same pair in both orders.
+
+    Args:
+        unit: sample or cluster of each pair, shape (pairs,).
+        straight: position that won in one order, shape (pairs,).
+        turned: position that won in the other.
+        first_rate: share of decisive verdicts that name the first position.
+        alpha: two-sided error rate of the interval.
+    """
     found = PositionCounts.of(straight, turned).result(alpha)
     if found.n == 0:
         return PositionBias(status="no_data", first_rate=first_rate)

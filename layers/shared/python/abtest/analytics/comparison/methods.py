@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, Comparison, GuardrailResult, Method, SliceEffect
+from abtest.analytics.panels import load_consensus
 from abtest.analytics.sequential import asymptotic_confidence_sequence, group_sequential
 from abtest.analytics.statistics import (
     benjamini_hochberg,
@@ -80,20 +81,28 @@ def of_judges(result: AnalysisResult) -> list[Method]:
     """Return the methods behind the ranking and what is told of the judges, where there is any of it.
 
     Args:
-        result: with ranking, agreement, position and length.
+        result: with ranking, agreement, position, length, judges and panels.
     """
-    agreement, position = result.agreement, result.position
+    agreements = result.agreements or ((result.agreement,) if result.agreement is not None else ())
+    positions = [result.position, *(judge.position for judge in result.judges)]
+    lengths = [*result.length_controlled, *(one for judge in result.judges for one in judge.length_controlled)]
     ranked = result.ranking is not None and len(result.ranking.variants) > 2
-    rated = agreement is not None and agreement.raw is not None
+    joined = [load_consensus(name).method for name in dict.fromkeys(panel.consensus for panel in result.panels)]
+    one_order = any(p is not None and p.pairs == 0 and p.p_value is not None for p in positions)
+
+    def rated(name: str) -> bool:
+        return any(getattr(agreement, name) is not None for agreement in agreements)
+
     wanted = (
         (ranked, bradley_terry.STATISTIC),
         (ranked, ranking.STATISTIC),
-        (agreement is not None and agreement.krippendorff_alpha is not None, krippendorff_alpha.STATISTIC),
-        (rated, raw_agreement.STATISTIC),
-        (agreement is not None and agreement.cohen_kappa is not None, cohen_kappa.STATISTIC),
-        (agreement is not None and agreement.fleiss_kappa is not None, fleiss_kappa.STATISTIC),
-        (agreement is not None and agreement.gwet_ac1 is not None, gwet_agreement.STATISTIC),
-        (position is not None and position.pairs > 0, position_bias.STATISTIC),
-        (any(found.win_rate is not None for found in result.length_controlled), length_controlled_win_rate.STATISTIC),
+        (rated("krippendorff_alpha"), krippendorff_alpha.STATISTIC),
+        (rated("raw"), raw_agreement.STATISTIC),
+        (rated("cohen_kappa"), cohen_kappa.STATISTIC),
+        (rated("fleiss_kappa"), fleiss_kappa.STATISTIC),
+        (rated("gwet_ac1"), gwet_agreement.STATISTIC),
+        (any(p is not None and p.pairs > 0 for p in positions), position_bias.STATISTIC),
+        (one_order, position_bias.POSITION_EFFECT),
+        (any(found.win_rate is not None for found in lengths), length_controlled_win_rate.STATISTIC),
     )
-    return [method for used, method in wanted if used]
+    return [*joined, *(method for used, method in wanted if used)]

@@ -49,7 +49,9 @@ def ranking_of(plan: AnalysisPlan, scores: SampleScores) -> Ranking | None:
         return None
     sign = -1.0 if plan.lower_is_better(plan.primary_metric) else 1.0
     values = [scores.column(variant, plan.primary_metric) for variant in plan.variants]
-    columns = _Columns(values, sign, plan.tie_margin + _rounding(values))
+    # Judges of pairs compared each treatment with the control, and no two treatments with each other.
+    control = plan.variants.index(plan.control) if plan.is_preference(plan.primary_metric) else None
+    columns = _Columns(values, sign, plan.tie_margin + _rounding(values), control)
     if len(plan.variants) == 2 and scores.cluster is None:
         # One comparison a sample: its own sandwich error is the clustered one.
         return _ranked(plan.variants, bradley_terry(columns.counts()), plan.alpha)
@@ -65,17 +67,19 @@ class _Columns:
         values: scores of each variant, shape (samples,), NaN being missing.
         sign: -1 where less is more.
         tie_margin: scores no further apart tie.
+        control: position of the one variant that the others were compared with; None compares every two.
     """
 
     values: Sequence[Values]
     sign: float
     tie_margin: float
+    control: int | None = None
 
     def counts(self) -> PairCounts:
         """Return who scores higher how often, over all samples."""
         k = len(self.values)
         wins, ties = np.zeros((k, k), dtype=np.int64), np.zeros((k, k), dtype=np.int64)
-        for i, j in combinations(range(k), 2):
+        for i, j in self._compared():
             gap = self._gap(i, j)
             known = gap.size - np.count_nonzero(np.isnan(gap))
             wins[i, j] = np.count_nonzero(gap > self.tie_margin)
@@ -86,7 +90,7 @@ class _Columns:
     def by_cluster(self, rows: Rows, clusters: npt.NDArray[np.int64]) -> ClusteredPairCounts:
         """Return who scores higher in some samples, by their clusters."""
         found = []
-        for i, j in combinations(range(len(self.values)), 2):
+        for i, j in self._compared():
             gap = self._gap(i, j, rows)
             known = np.flatnonzero(~np.isnan(gap))
             gap = gap[known]
@@ -94,6 +98,10 @@ class _Columns:
             found.append((np.full(known.size, i), np.full(known.size, j), verdict, clusters[known]))
         first, second, verdict, cluster = (np.concatenate(column) for column in zip(*found, strict=True))
         return ClusteredPairCounts.of(first, second, verdict, cluster, len(self.values))
+
+    def _compared(self) -> list[tuple[int, int]]:
+        every = combinations(range(len(self.values)), 2)
+        return [pair for pair in every if self.control is None or self.control in pair]
 
     def _gap(self, i: int, j: int, rows: Rows | slice = _ALL) -> Values:
         gap: Values = self.values[i][rows] - self.values[j][rows]

@@ -12,12 +12,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from abtest.analytics.data.judging import NOT_BOTH
+from abtest.analytics.data.reasons import Reasons
 from abtest.analytics.data.tables import Codes, Values
 
 ALONE = -1
 """Code of a sample that names no cluster, or no slice."""
 MOST_SLICES = 30
 """A column with more values than this names samples, not slices of them."""
+
+ANSWER_LENGTH = "(answer length)"
+"""A column that is no metric: characters of each answer, where judges may prefer long ones."""
 
 Where = npt.NDArray[np.bool_]
 
@@ -85,6 +90,8 @@ class SampleScores:
         cluster: what each sample belongs to; None when no sample names a cluster.
         slices: name of a fact about samples to its column.
         names: identifier of every sample, or none when nobody asks for them.
+        why: variant to codes of why the primary metric is missing, shape (samples,); see `REASONS`.
+        orders: (treatment, pairwise judge) to which position won in each order, shape (samples,); see `position_code`.
     """
 
     samples: int = 0
@@ -92,6 +99,8 @@ class SampleScores:
     cluster: Column | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    why: Mapping[str, Reasons] = field(default_factory=dict)
+    orders: Mapping[tuple[str, str], Reasons] = field(default_factory=dict)
 
     @classmethod
     def joined(cls, parts: Iterable[ScoredBatch]) -> SampleScores:
@@ -102,6 +111,8 @@ class SampleScores:
         keys = list(dict.fromkeys(key for batch in batches for key in batch.values))
         clusters = [name for batch in batches for name in batch.clusters]
         facts = list(dict.fromkeys(name for batch in batches for name in batch.slices))
+        variants = list(dict.fromkeys(name for batch in batches for name in batch.why))
+        ordered = list(dict.fromkeys(key for batch in batches for key in batch.orders))
         return cls(
             samples=sum(len(batch.names) for batch in batches),
             values={key: np.concatenate([batch.column(key) for batch in batches]) for key in keys},
@@ -110,6 +121,8 @@ class SampleScores:
                 {name: Column.of([word for batch in batches for word in batch.slice(name)]) for name in facts}
             ),
             names=tuple(name for batch in batches for name in batch.names),
+            why={name: np.concatenate([batch.reasons(name) for batch in batches]) for name in variants},
+            orders={key: np.concatenate([batch.order(key) for batch in batches]) for key in ordered},
         )
 
     def column(self, variant: str, metric: str) -> Values:
@@ -157,12 +170,16 @@ class ScoredBatch:
         values: (variant, metric) to an array of shape (samples,), NaN being missing.
         clusters: of each sample; None for one on its own.
         slices: name of a fact to its word for each sample.
+        why: as of `SampleScores`.
+        orders: as of `SampleScores`.
     """
 
     names: tuple[str, ...]
     values: Mapping[tuple[str, str], Values]
     clusters: tuple[str | None, ...]
     slices: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    why: Mapping[str, Reasons] = field(default_factory=dict)
+    orders: Mapping[tuple[str, str], Reasons] = field(default_factory=dict)
 
     def column(self, key: tuple[str, str]) -> Values:
         """Return one column, all missing where the batch has none."""
@@ -172,6 +189,16 @@ class ScoredBatch:
     def slice(self, name: str) -> tuple[str | None, ...]:
         """Return one fact of each sample, None where the batch has none."""
         return self.slices.get(name, (None,) * len(self.names))
+
+    def reasons(self, variant: str) -> Reasons:
+        """Return why each sample lacks the primary metric, code 0 where the batch does not say."""
+        found = self.why.get(variant)
+        return np.zeros(len(self.names), dtype=np.int8) if found is None else found
+
+    def order(self, key: tuple[str, str]) -> Reasons:
+        """Return which position won in each order, `NOT_BOTH` where the batch has no such pair."""
+        found = self.orders.get(key)
+        return np.full(len(self.names), NOT_BOTH, dtype=np.int8) if found is None else found
 
 
 def _usable(columns: Mapping[str, Column]) -> dict[str, Column]:

@@ -32,7 +32,7 @@ LONGEST_NAME = 40
 def same_answers(result: AnalysisResult, scores: SampleScores) -> Iterator[Insight]:
     """Yield a suspicion where two variants score the same nearly everywhere on every judge's metric."""
     plan = result.plan
-    judged = [judge.name for judge in plan.judges]
+    judged = [judge.name for judge in plan.judges if not judge.escalated_only]
     for treatment in plan.treatments:
         pairs = [scores.pairs(plan.control, treatment, metric) for metric in judged]
         n = min((p.n for p in pairs), default=0)

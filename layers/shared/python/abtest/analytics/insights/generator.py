@@ -29,6 +29,10 @@ FACTS: tuple[Callable[[AnalysisResult, SampleScores], Iterator[Insight]], ...] =
     facts.samples_that_flipped,
     instrument.judges_that_disagree,
     instrument.judges_that_prefer_a_position,
+    instrument.judges_that_flip,
+    instrument.judges_that_cannot_be_read,
+    instrument.judges_that_score_length,
+    instrument.panels_that_escalated,
     instrument.judges_that_prefer_length,
 )
 

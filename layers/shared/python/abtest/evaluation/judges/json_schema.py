@@ -97,6 +97,8 @@ def _compile(parameters: Parameters) -> Scorer:
     validator = _validator_class(parameters.schema_)(parameters.schema_, registry=Registry())
 
     def score(sample: Sample, answer: str) -> Score:
+        # First: a sample without a usable reference says nothing of any answer, a bad one included.
+        wanted = reference_json(sample) if parameters.match_reference else None
         value = whole_json(answer) if parameters.extract == "whole" else first_json(answer)
         if value is NOTHING:
             what = "is not JSON" if parameters.extract == "whole" else "holds no JSON object"
@@ -106,7 +108,6 @@ def _compile(parameters: Parameters) -> Scorer:
             return Score(0.0, f"does not fit the schema at {error.json_path}: {error.message}")
         if not parameters.match_reference:
             return Score(1.0)
-        wanted = reference_json(sample)
         passed = same_json(value, wanted, case_sensitive=parameters.case_sensitive)
         return verdict_of(passed, f"{shown(json.dumps(value))} is not {shown(json.dumps(wanted))}")
 

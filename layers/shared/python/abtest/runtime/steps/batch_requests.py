@@ -36,16 +36,19 @@ def requests_of(
 
 
 def _messages(definition: TestDefinition, variant: str, sample: Sample) -> tuple[ChatMessage, ...]:
+    """Return system, the prompt's own earlier turns, the sample's conversation as it is, and the prompt's user turn."""
     prompt = definition.variants[variant].prompt
     if prompt is None:
         return ()
+    values = templates.template_values(sample)
     turns = [("system", prompt.system)] if prompt.system is not None else []
     turns += [(message.role, message.content) for message in prompt.messages]
-    turns.append(("user", prompt.user))
-    return tuple(
-        ChatMessage.model_validate({"role": role, "content": templates.render(source, sample.inputs)})
-        for role, source in turns
-    )
+    said = [ChatMessage(role=turn.role, content=turn.content) for turn in sample.messages]
+    asked = [
+        ChatMessage.model_validate({"role": role, "content": templates.render(source, values)})
+        for role, source in [*turns, ("user", prompt.user)]
+    ]
+    return (*asked[:-1], *said, asked[-1])
 
 
 def recordings_of(item: GenerateItem, frozen: RunFrozen, objects: ObjectStore) -> dict[str, Recording]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from abtest.contracts import object_keys
-from abtest.contracts.records import ModelResponse, Record, Sample, Verdict
+from abtest.contracts.records import JudgeCall, ModelResponse, PinnedVerdict, Record, Sample, Verdict
 from abtest.core.errors import NotFoundError
 from abtest.management.model import RunFrozen
 from abtest.management.ports import ObjectStore
@@ -58,17 +58,26 @@ class RunBodies:
 
     def responses_so_far(self, wave: int, variant: str, batch: int) -> list[ModelResponse]:
         """Return the responses of a batch x variant, or none."""
-        try:
-            return self.responses(wave, variant, batch)
-        except NotFoundError:
-            return []
+        return self._read_so_far(object_keys.responses(*self._run, wave, variant, batch), ModelResponse)
 
     def verdicts_so_far(self, wave: int, judge: str, batch: int) -> list[Verdict]:
         """Return the verdicts of a batch x judge, or none."""
-        try:
-            return self.verdicts(wave, judge, batch)
-        except NotFoundError:
-            return []
+        return self._read_so_far(object_keys.verdicts(*self._run, wave, judge, batch), Verdict)
+
+    def judge_calls(self, wave: int, judge: str, batch: int, models: int = 1) -> list[JudgeCall]:
+        """Return the calls of a judge's models about a batch, or none.
+
+        Args:
+            models: how many models the judge has, its fallbacks among them.
+        """
+        keys = [
+            object_keys.judge_calls(*self._run, wave, judge, batch, fallback=fallback) for fallback in range(models)
+        ]
+        return [call for key in keys for call in self._read_so_far(key, JudgeCall)]
+
+    def pinned_verdicts(self, judge: str) -> list[PinnedVerdict]:
+        """Return what a judge said in this run of its pinned examples, or none."""
+        return self._read_so_far(object_keys.judge_pinned(*self._run, judge), PinnedVerdict)
 
     def write_responses(self, wave: int, variant: str, batch: int, rows: Iterable[ModelResponse]) -> None:
         """Write the responses of a batch x variant whole."""
@@ -77,6 +86,14 @@ class RunBodies:
     def write_verdicts(self, wave: int, judge: str, batch: int, rows: Iterable[Verdict]) -> None:
         """Write the verdicts of a batch x judge whole."""
         self._write(object_keys.verdicts(*self._run, wave, judge, batch), rows)
+
+    def write_judge_calls(self, wave: int, judge: str, batch: int, rows: Iterable[JudgeCall], *, fallback: int) -> None:
+        """Write the calls of one model of a judge about a batch whole."""
+        self._write(object_keys.judge_calls(*self._run, wave, judge, batch, fallback=fallback), rows)
+
+    def write_pinned_verdicts(self, judge: str, rows: Iterable[PinnedVerdict]) -> None:
+        """Write what a judge says of its pinned examples whole."""
+        self._write(object_keys.judge_pinned(*self._run, judge), rows)
 
     def look_state(self, wave: int) -> bytes:
         """Return the sums that the look after a wave left.
@@ -97,6 +114,12 @@ class RunBodies:
 
     def _read(self, key: str, model: type[Row]) -> list[Row]:
         return [model.model_validate_json(line) for line in self._objects.get(key).splitlines()]
+
+    def _read_so_far(self, key: str, model: type[Row]) -> list[Row]:
+        try:
+            return self._read(key, model)
+        except NotFoundError:
+            return []
 
     def _write(self, key: str, rows: Iterable[Record]) -> None:
         self._objects.put(

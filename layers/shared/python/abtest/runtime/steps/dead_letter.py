@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from abtest.contracts.steps import GenerateMessage
+from abtest.contracts.steps import JudgeMessage, QueuedMessage, queued_message
 from abtest.core.errors import MessageUndeliverableError
 from abtest.management.endings import explained
 from abtest.management.ports import ObjectStore, RunStore
-from abtest.runtime.steps.call_provider import Tasks
+from abtest.runtime.steps.queue_worker import Tasks
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ def dead_letter(message_id: str, body: str, ports: DeadLetterPorts) -> bool:
     """
     ports.objects.put(f"dead-letters/{message_id}.json", body.encode(), content_type="text/plain")
     try:
-        message = GenerateMessage.model_validate_json(body)
+        message = queued_message(body)
     except ValidationError:
         return False
     batch = message.batch
     error = MessageUndeliverableError(
-        f"Batch {batch.batch} of variant {batch.variant!r} failed as often as its queue allows.",
+        f"Batch {batch.batch} of {_whose(message)} failed as often as its queue allows.",
         details={
             "what_to_do": f"The logs of call_provider for run {batch.run_id} say why. "
             "Start the run again when it is mended; answers that were paid for are reused."
@@ -50,3 +50,9 @@ def dead_letter(message_id: str, body: str, ports: DeadLetterPorts) -> bool:
     )
     ports.runs.stop(batch.workspace, batch.run_id, "failed", explained(error))
     return ports.tasks.fail(message.task_token, type(error).__name__, error.message)
+
+
+def _whose(message: QueuedMessage) -> str:
+    if isinstance(message, JudgeMessage):
+        return f"judge {message.batch.judge!r}"
+    return f"variant {message.batch.variant!r}"

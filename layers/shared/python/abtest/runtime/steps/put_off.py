@@ -1,23 +1,23 @@
 """A batch that ended early: back to its queue, with a delay if it waits for something, which its run then shows.
 
-Depends on: management, providers. Used by: the step CallProvider.
+Depends on: management, providers. Used by: the queues' worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
 from abtest.contracts.records import Attempt, ModelResponse
-from abtest.contracts.steps import GenerateMessage
+from abtest.contracts.steps import QueuedMessage
 from abtest.core.clock import Clock
 from abtest.management.model import Waiting
 from abtest.management.ports import RunStore
 from abtest.providers.model import BatchResult, Deferral
 from abtest.providers.outage import UNAVAILABLE_REASONS, given_up
-from abtest.providers.service import Batch
+from abtest.providers.registration import ModelProvider
 
 LONGEST_DELAY_S = 20
 """A batch looks at its run's stop sign at least so often, however long it waits in all."""
@@ -30,10 +30,29 @@ ENOUGH_ANSWERED = 0.5
 provider is at fault and not some samples, and the run fails: started again, it asks for what is missing only."""
 
 
+@dataclass(frozen=True)
+class AskedBatch:
+    """What one pass over a batch came to.
+
+    Args:
+        provider: its registration says how long to wait for an answer.
+        model: the provider's name of the model.
+        result: deferred, which says what to wait for; or at its deadline, from which it goes on at once; or ended.
+        counts: how far the batch is when it is put off, as its run's progress has it.
+        has_another: another model is asked for what is missing, once this one is given up.
+    """
+
+    provider: ModelProvider
+    model: str
+    result: BatchResult
+    counts: Mapping[str, int]
+    has_another: bool = False
+
+
 class BatchQueue(Protocol):
     """The queue a message came from."""
 
-    def put_back(self, message: GenerateMessage, *, delay_s: int = 0) -> None:
+    def put_back(self, message: QueuedMessage, *, delay_s: int = 0) -> None:
         """Send the batch again with its task token."""
         ...
 
@@ -57,22 +76,23 @@ class PutOffPorts(Protocol):
         ...
 
 
-def put_off(message: GenerateMessage, result: BatchResult, batch: Batch, ports: PutOffPorts) -> BatchResult | None:
+def put_off(message: QueuedMessage, asked: AskedBatch, ports: PutOffPorts) -> BatchResult | None:
     """Put a batch back that ended early, or return what it ends with because it has waited long enough.
 
     Args:
         message: as it came.
-        result: deferred, which says what to wait for; or at its deadline, from which it goes on at once.
-        batch: its provider's registration says how long to wait for an answer.
+        asked: what became of it.
+        ports: of the worker.
     """
-    deferral, now_s = result.deferral, ports.clock.now().timestamp()
+    result, now_s = asked.result, ports.clock.now().timestamp()
+    deferral = result.deferral
     delay_s = 0 if deferral is None else min(LONGEST_DELAY_S, max(1, round(deferral.wait_s)))
     since_s = _waiting_since_s(message, result, now_s, delay_s)
     waited_s = 0.0 if since_s is None else now_s - since_s
-    if since_s is not None and _blames_provider(result) and waited_s >= batch.provider.give_up_after_s:
-        return _given_up(result, batch, waited_s)
+    if since_s is not None and _blames_provider(result) and waited_s >= asked.provider.give_up_after_s:
+        return _given_up(asked, waited_s)
     if deferral is not None:
-        _show(deferral, message, result, batch, ports)
+        _show(deferral, message, asked, ports)
     # Last: from now on another worker may have it.
     failed = _failed_for_good(result)
     again = {"waiting_since_s": since_s, "failed": failed, "attempts": _attempts(result, failed)}
@@ -95,7 +115,7 @@ def _attempts(result: BatchResult, failed: Sequence[ModelResponse]) -> dict[str,
     return {row.sample_id: row.attempts[-most:] for row in open_rows} if most else {}
 
 
-def _waiting_since_s(message: GenerateMessage, result: BatchResult, now_s: float, delay_s: float) -> float | None:
+def _waiting_since_s(message: QueuedMessage, result: BatchResult, now_s: float, delay_s: float) -> float | None:
     """Return since when no call was answered for the provider's sake, in epoch seconds; None while one was."""
     since_s = message.waiting_since_s
     if result.answered_now:
@@ -113,29 +133,26 @@ def _blames_provider(result: BatchResult) -> bool:
     return result.deferral.why != "rate_limit"
 
 
-def _given_up(result: BatchResult, batch: Batch, waited_s: float) -> BatchResult:
+def _given_up(asked: AskedBatch, waited_s: float) -> BatchResult:
     """Return the end of a batch that nobody waits for any longer.
 
     A few samples that the provider never takes must not keep a run from its end for ever, however often it is started.
     """
-    rows = result.if_given_up
+    result, rows = asked.result, asked.result.if_given_up
     answered = sum(row.outcome != "failed" for row in rows)
-    if answered >= ENOUGH_ANSWERED * len(rows):
+    if answered >= ENOUGH_ANSWERED * len(rows) and not asked.has_another:
         return replace(result, responses=rows, unfinished=False, stopped=None, deferral=None)
-    failure = given_up(batch.provider, batch.requests[0].model, result.deferral, waited_s)
+    failure = given_up(asked.provider, asked.model, result.deferral, waited_s)
     return replace(result, fatal=failure, stopped=None, deferral=None)
 
 
-def _show(deferral: Deferral, message: GenerateMessage, result: BatchResult, batch: Batch, ports: PutOffPorts) -> None:
+def _show(deferral: Deferral, message: QueuedMessage, asked: AskedBatch, ports: PutOffPorts) -> None:
     item = message.batch
     waiting = Waiting(
-        provider=batch.provider.id,
-        model=batch.requests[0].model,
+        provider=asked.provider.id,
+        model=asked.model,
         why=deferral.why,
         until=ports.clock.now() + timedelta(seconds=max(1.0, deferral.wait_s)),
         detail=deferral.detail,
     )
-    # Those that failed are asked again, so they are not done.
-    done = [row for row in result.responses if row.outcome != "failed"]
-    counts = {"done": len(done), "failed": 0, "from_ledger": sum(row.from_ledger for row in done)}
-    ports.runs.record_batch(item.workspace, item.run_id, item.progress_key, counts, waiting)
+    ports.runs.record_batch(item.workspace, item.run_id, item.progress_key, asked.counts, waiting)

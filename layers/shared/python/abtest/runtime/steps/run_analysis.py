@@ -8,10 +8,11 @@ from __future__ import annotations
 from abtest.analytics.data.accumulate import RunStatistics
 from abtest.analytics.model import AnalysisResult
 from abtest.analytics.plan import AnalysisPlan, LookPosition
-from abtest.analytics.service import analyse
+from abtest.analytics.service import RunScores, analyse
 from abtest.management.model import RunFrozen
-from abtest.reporting.rows import PairedRow, pair_rows
+from abtest.reporting.rows import PairedRow, pair_rows, with_panels
 from abtest.runtime.steps.bodies import RunBodies
+from abtest.runtime.steps.pinned_examples import pinned_examples
 from abtest.runtime.steps.run_rows import read_batches
 
 
@@ -38,4 +39,8 @@ def analysis_so_far(
         asked.append((asked[-1] if asked else 0) + done)
     final = waves == len(frozen.batches_by_wave)
     look = LookPosition(number=waves, asked=tuple(asked), planned=frozen.dataset.rows, final=final)
-    return analyse(plan, RunStatistics.merge(parts), look), rows
+    pinned = pinned_examples(bodies, frozen, plan)
+    statistics = RunStatistics.merge([*parts, RunStatistics(judges=pinned.statistics)])
+    run = RunScores.of(plan, statistics)
+    analysis = analyse(plan, statistics, look, pinned=pinned.verdicts, run=run)
+    return analysis, with_panels(plan, rows, run.scores)

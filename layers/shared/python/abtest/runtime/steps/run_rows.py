@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from abtest.analytics.plan import AnalysisPlan, DesignPlan, ExpectedUse, GuardrailPlan, JudgeMetric
+from abtest.analytics.plan import AnalysisPlan, DesignPlan, ExpectedUse, GuardrailPlan
 from abtest.contracts.records import ModelResponse, Sample, Verdict
 from abtest.core.clock import iso
-from abtest.evaluation.service import is_binary
 from abtest.management.model import Estimate, Run, RunFrozen
 from abtest.runtime.steps.bodies import RunBodies
+from abtest.runtime.steps.run_judges import families_of, judge_metrics
 
 _PARALLEL_READS = 8
 
@@ -68,10 +68,7 @@ def analysis_plan(run: Run, frozen: RunFrozen, finished_at: str | None) -> Analy
         run_id=run.run_id,
         control=definition.control,
         variants=tuple(definition.variants),
-        judges=tuple(
-            JudgeMetric(name=name, type=judge.type, binary=is_binary(judge.type))
-            for name, judge in definition.judges.items()
-        ),
+        judges=judge_metrics(frozen),
         primary_metric=definition.primary_metric,
         alpha=definition.design.alpha,
         design=DesignPlan(
@@ -89,6 +86,7 @@ def analysis_plan(run: Run, frozen: RunFrozen, finished_at: str | None) -> Analy
         dataset_version=definition.dataset.version,
         description=definition.description or None,
         models={name: f"{variant.provider}/{variant.model}" for name, variant in definition.variants.items()},
+        families=families_of(definition),
         expected=_expected(frozen.estimate),
         versions=frozen.versions,
         cap_usd=definition.budget.cap_usd,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abtest.analytics.data.accumulate import scored_batch
 from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.looks import Look, LookState, take
+from abtest.analytics.panels import ConsensusBuilder
 from abtest.analytics.plan import AnalysisPlan
 from abtest.management.model import Run, RunFrozen, StopReason
 from abtest.runtime.steps.bodies import RunBodies
@@ -30,7 +31,9 @@ def look_at(run: Run, frozen: RunFrozen, bodies: RunBodies, wave: int) -> StopRe
     final = wave + 1 >= len(frozen.batches_by_wave)
     before = LookState.model_validate_json(bodies.look_state(wave - 1)) if wave else LookState()
     batches = read_verdicts(bodies, frozen, wave)
-    scores = SampleScores.joined(scored_batch(plan, batch.samples, batch.verdicts) for batch in batches)
+    judged = SampleScores.joined(scored_batch(plan, batch.samples, batch.verdicts) for batch in batches)
+    # A panel's consensus is that of the wave: what an estimating one learns from later waves comes too late for a look.
+    scores, _ = ConsensusBuilder(plan).build(judged)
     state = before.extended(plan, scores)
     look = take(plan, state, planned=frozen.dataset.rows, final=final)
     if look.stop == "efficacy" and not _guardrails_are_clear(plan, frozen, bodies, wave):

@@ -34,7 +34,7 @@ def take_look(state: WaveState, runs: RunStore, objects: ObjectStore) -> WaveSta
     runs.update(run.model_copy(update={"looks_taken": state.wave + 1, "stopped_early": stop}))
     if final or stop is not None:
         return state.model_copy(update={"next": "finish"})
-    return WaveState.of(state, state.wave + 1, "next_wave")
+    return state.next_wave()
 
 
 def _answered(run: Run, frozen: RunFrozen, bodies: RunBodies, wave: int) -> StopReason | None:

@@ -1,0 +1,1 @@
+"""Ways to join the scores of several judges into one: one small file each, found by name."""

@@ -1,0 +1,1 @@
+"""What judges that ask a model share: options, prompts, votes and verdicts."""

@@ -1,0 +1,1 @@
+"""The built-in dimensions, one module each; the module's name is the dimension's name in a test definition."""

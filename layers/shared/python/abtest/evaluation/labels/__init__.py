@@ -1,0 +1,1 @@
+"""People's labels: sheets that hide who answered, and what comes back on them."""
