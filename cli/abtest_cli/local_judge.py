@@ -19,7 +19,8 @@ from typing import Any, cast
 
 from abtest.contracts.records import ImportedScore
 from abtest.core.errors import InputIssue
-from abtest.core.registry import nearest
+from abtest.core.registry import load, names, nearest
+from abtest_cli import scorers
 from abtest_cli.answers import Answer
 from abtest_cli.errors import UsageError
 
@@ -54,14 +55,18 @@ def load_scorer(path: Path, function: str = DEFAULT_FUNCTION) -> Scorer:
     """Return a function of a Python file, which may import what stands beside it.
 
     Args:
-        path: the file; it is run.
+        path: the file, which is run; or the name of a scorer that comes with the command line.
         function: the function's name.
 
     Raises:
         UsageError: there is no such file or function, the file fails, or the function cannot be called as it must.
     """
+    own = names(scorers)
+    if str(path) in own:
+        return cast("Scorer", load(scorers, str(path), DEFAULT_FUNCTION))
     if path.suffix != ".py" or not path.is_file():
-        raise UsageError(f"{path} is no Python file.", [InputIssue("--local", "no such file", str(path), "FILE.py")])
+        allowed = f"FILE.py, or a scorer that is built in: {', '.join(own)}"
+        raise UsageError(f"{path} is no Python file.", [InputIssue("--local", "no such file", str(path), allowed)])
     spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported.")
@@ -130,6 +135,8 @@ def _scored(scorer: Scorer, answer: Answer, path: Path, found: LocalScores) -> I
     try:
         with contextlib.redirect_stdout(sys.stderr):
             said = scorer(*arguments)
+    except UsageError:
+        raise
     except Exception as error:
         found.errors += 1
         found.first_error = found.first_error or f"{_where(error, path)} (sample {sample.id!r})"

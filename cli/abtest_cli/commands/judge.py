@@ -53,7 +53,7 @@ def judge(
         list[str], typer.Argument(help="A finished run (run_...), or files of saved answers.", show_default=False)
     ],
     *,
-    local: Annotated[Path, typer.Option("--local", help="Python file with the function; it is run here.")],
+    local: Annotated[Path, typer.Option("--local", help="Python file with the function, run here; or: similarity.")],
     function: Annotated[str, typer.Option("--function", help="The function's name.")] = "score",
     scores_file: Annotated[
         Path | None, typer.Option("--scores", help="File of the scores. [default: .abtest/scores/RUN.jsonl]")
