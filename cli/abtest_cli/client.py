@@ -18,7 +18,7 @@ import httpx
 
 from abtest import __version__
 from abtest_cli.addresses import checked_url, is_loopback
-from abtest_cli.errors import ApiUnreachableError
+from abtest_cli.errors import ApiUnreachableError, UsageError
 from abtest_cli.problems import error_of
 
 JsonObject = dict[str, Any]
@@ -122,11 +122,11 @@ class ApiClient:
     def judge_template(self, name: str, version: int | None = None) -> JsonObject:
         """Return one version of a template with its texts; None is the latest."""
         query = "" if version is None else f"?version={version}"
-        return self._request("GET", f"/v1/judges/templates/{quote(name, safe='')}{query}")
+        return self._request("GET", f"/v1/judges/templates/{_part(name)}{query}")
 
     def put_judge_template(self, name: str, body: Mapping[str, Any]) -> JsonObject:
         """Keep texts as the next version of a template."""
-        return self._request("PUT", f"/v1/judges/templates/{quote(name, safe='')}", body=body)
+        return self._request("PUT", f"/v1/judges/templates/{_part(name)}", body=body)
 
     def try_judge(self, body: Mapping[str, Any]) -> JsonObject:
         """Have a judge tried on an answer or pair; a failed call is a result."""
@@ -138,16 +138,16 @@ class ApiClient:
 
     def put_provider(self, provider_id: str, body: Mapping[str, Any]) -> JsonObject:
         """Register a provider or change its registration."""
-        return self._request("PUT", f"/v1/providers/{provider_id}", body=body)
+        return self._request("PUT", f"/v1/providers/{_part(provider_id)}", body=body)
 
     def check_provider(self, provider_id: str, model: str) -> JsonObject:
         """Have a provider's model called once; a failed call is a result."""
-        return self._request("POST", f"/v1/providers/{quote(provider_id, safe='')}/check", body={"model": model})
+        return self._request("POST", f"/v1/providers/{_part(provider_id)}/check", body={"model": model})
 
     def provider_health(self, provider_id: str, model: str) -> JsonObject:
         """Return how a provider's model did lately."""
         query = urlencode({"model": model}, quote_via=quote, safe="")
-        return self._request("GET", f"/v1/providers/{quote(provider_id, safe='')}/health?{query}")
+        return self._request("GET", f"/v1/providers/{_part(provider_id)}/health?{query}")
 
     def upload_dataset(self, name: str, kind: str, rows: bytes) -> str:
         """Upload rows and return the version under which they are frozen.
@@ -176,41 +176,41 @@ class ApiClient:
 
     def start_run(self, test_id: str, idempotency_key: str) -> JsonObject:
         """Start a run; the same key starts nothing twice."""
-        return self._request("POST", f"/v1/tests/{test_id}/runs", headers={"Idempotency-Key": idempotency_key})
+        return self._request("POST", f"/v1/tests/{_part(test_id)}/runs", headers={"Idempotency-Key": idempotency_key})
 
     def run(self, run_id: str) -> JsonObject:
         """Return where a run stands."""
-        return self._request("GET", f"/v1/runs/{run_id}")
+        return self._request("GET", f"/v1/runs/{_part(run_id)}")
 
     def analysis(self, run_id: str) -> JsonObject:
         """Return the analysis of a completed run."""
-        return self._request("GET", f"/v1/runs/{run_id}/analysis")
+        return self._request("GET", f"/v1/runs/{_part(run_id)}/analysis")
 
     def cancel_run(self, run_id: str) -> JsonObject:
         """Ask a run to stop."""
-        return self._request("POST", f"/v1/runs/{run_id}/cancel")
+        return self._request("POST", f"/v1/runs/{_part(run_id)}/cancel")
 
     def rejudge_run(self, run_id: str, body: Mapping[str, Any], *, idempotency_key: str | None) -> JsonObject:
         """Have a run's answers judged anew, or with `dry_run` in the body only checked and estimated."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key is not None else {}
-        return self._request("POST", f"/v1/runs/{run_id}/rejudge", body=body, headers=headers)
+        return self._request("POST", f"/v1/runs/{_part(run_id)}/rejudge", body=body, headers=headers)
 
     def create_labelling_sheet(self, run_id: str, body: Mapping[str, Any]) -> JsonObject:
         """Have answers of a run chosen and hidden for people to label."""
-        return self._request("POST", f"/v1/runs/{run_id}/labelling-sheets", body=body)
+        return self._request("POST", f"/v1/runs/{_part(run_id)}/labelling-sheets", body=body)
 
     def add_labels(self, run_id: str, body: Mapping[str, Any]) -> JsonObject:
         """Send one person's labels on a sheet."""
-        return self._request("POST", f"/v1/runs/{run_id}/labels", body=body)
+        return self._request("POST", f"/v1/runs/{_part(run_id)}/labels", body=body)
 
     def labels(self, run_id: str) -> JsonObject:
         """Return what people labelled so far."""
-        return self._request("GET", f"/v1/runs/{run_id}/labels")
+        return self._request("GET", f"/v1/runs/{_part(run_id)}/labels")
 
     def label_analysis(self, run_id: str, metric: str) -> JsonObject:
         """Return what people's labels say of one metric."""
         query = urlencode({"metric": metric}, quote_via=quote, safe="")
-        return self._request("GET", f"/v1/runs/{run_id}/labels/analysis?{query}")
+        return self._request("GET", f"/v1/runs/{_part(run_id)}/labels/analysis?{query}")
 
     def download(self, url: str) -> bytes:
         """Return what stands at a signed address of the platform."""
@@ -218,7 +218,7 @@ class ApiClient:
 
     def download_artifacts(self, run_id: str, folder: Path) -> dict[str, Path]:
         """Write a run's files into a folder and return their paths by name; none is left half written."""
-        artifacts = self._request("GET", f"/v1/runs/{run_id}/artifacts")["artifacts"]
+        artifacts = self._request("GET", f"/v1/runs/{_part(run_id)}/artifacts")["artifacts"]
         folder.mkdir(parents=True, exist_ok=True)
         written = {}
         for name, artifact in artifacts.items():
@@ -233,7 +233,7 @@ class ApiClient:
         """Return the samples and responses of a run that has ended, batch by batch, downloaded as they are needed."""
         cursor = ""
         while True:
-            page = self._request("GET", f"/v1/runs/{run_id}/rows{cursor}")
+            page = self._request("GET", f"/v1/runs/{_part(run_id)}/rows{cursor}")
             with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
                 yield from pool.map(self._batch_rows, page["items"])
             if page["next_cursor"] is None:
@@ -295,6 +295,17 @@ class ApiClient:
                     raise
             self._sleep(_FIRST_PAUSE_S * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _part(identifier: str) -> str:
+    """Return an identifier as one part of a path: whatever a person typed, it leads nowhere else.
+
+    Raises:
+        UsageError: it would be no part of a path.
+    """
+    if identifier in ("", ".", ".."):
+        raise UsageError(f"{identifier!r} identifies nothing: a name or an identifier is needed.")
+    return quote(identifier, safe="")
 
 
 @contextmanager

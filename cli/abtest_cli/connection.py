@@ -72,6 +72,11 @@ class GivenToken:
         return self._token
 
 
+def names_a_platform(environment: str) -> bool:
+    """Return whether a person means a certain platform, and not just the local stack that is the default."""
+    return environment != LOCAL or bool(os.environ.get("ABTEST_TOKEN") and os.environ.get("ABTEST_API_URL"))
+
+
 def connect(environment: str) -> ApiClient:
     """Return a client of an environment, signed in.
 

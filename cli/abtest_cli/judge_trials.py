@@ -155,6 +155,7 @@ def _judges(options: TrialOptions) -> tuple[str, dict[str, Any], Path | None, li
     """Return the tried judge's name, all judges, where the test's samples are, and what is wrong so far."""
     path = Path(options.source)
     if not (path.exists() or path.suffix in _FILE_ENDINGS):
+        _check_type(options.source)
         judge = {"type": options.source, **_pairs(options.options, "--option", _yaml_value)}
         if options.judge is not None:
             issue = InputIssue("--judge", "only a file has judges by name", options.judge)
@@ -176,6 +177,20 @@ def _judges(options: TrialOptions) -> tuple[str, dict[str, Any], Path | None, li
     wanted = {f"judges.{one}." for one in (name, *_named_by(judges[name]))}
     mine = [issue for issue in issues if issue.path.startswith(tuple(wanted))]
     return name, judges, test_file_of(path), mine
+
+
+def _check_type(source: str) -> None:
+    """Return when a judge's type is named.
+
+    Raises:
+        UsageError: it is neither that nor a file.
+    """
+    from abtest.evaluation.validation import check_parameters
+
+    for issue in check_parameters(source, {}):
+        if issue.path == "type":
+            message = f"no file, no folder, and no type of judge either: {issue.message}"
+            raise UsageError("The judge cannot be tried so.", [InputIssue("SOURCE", message, source)])
 
 
 def _named_by(judge: Any) -> list[str]:
@@ -235,6 +250,8 @@ def _row(path: Path, sample_id: str | None) -> dict[str, Any]:
         rows = _lines(path, text)
     else:
         rows = [whole]
+    if not rows:
+        raise UsageError("The sample cannot be used.", [InputIssue("--sample", "the file has no row", str(path))])
     for row in rows:
         if not isinstance(row, dict):
             raise UsageError("The sample cannot be used.", [InputIssue("--sample", "not a JSON object", str(path))])

@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from abtest.core.money import dollars
-from abtest_cli.output import escape, money
+from abtest_cli.output import counted, escape, money
 
 _ORDERS = {"control_first": "control first", "treatment_first": "treatment first", None: "–"}
 _HASH_DIGITS = 12
@@ -80,7 +80,7 @@ def trial_shown(result: Mapping[str, Any], *, raw: bool) -> Iterator[Any]:
     if result["calls"]:
         cost = dollars(money(result["cost_usd"]))
         tokens = f"{result['input_tokens']:,} tokens in and {result['output_tokens']:,} out"
-        yield f"[dim]{result['calls']} calls, {tokens}, cost {cost}.[/]"
+        yield f"[dim]{counted(result['calls'], 'call')}, {tokens}, cost {cost}.[/]"
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -204,7 +204,8 @@ def _verdicts(judge: Mapping[str, Any]) -> Iterator[Any]:
     for reason in dict.fromkeys(failed):
         from abtest.providers.advice import WHAT_TO_DO
 
-        yield f"  [red]{failed.count(reason)} calls failed: {escape(reason)}.[/] {escape(WHAT_TO_DO.get(reason, ''))}"
+        calls = counted(failed.count(reason), "call")
+        yield f"  [red]{calls} failed: {escape(reason)}.[/] {escape(WHAT_TO_DO.get(reason, ''))}"
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from abtest_cli.errors import UsageError
 
 FORMATS = ("csv", "jsonl", "html")
 _ROW = re.compile(r"labels\.(\d+)\.(\w+)")
+_PAGE_START = 32
 _MENTIONED = re.compile(r"\blabels\.(\d+)\b")
 
 
@@ -28,14 +29,29 @@ def format_of(path: Path, wanted: str | None) -> str:
     return wanted or (suffix if suffix in FORMATS else "csv")
 
 
+def check_new(path: Path) -> None:
+    """Return when a sheet may be written to a path: before it is made, because a sheet takes samples from later ones.
+
+    Raises:
+        UsageError: a file is there, which may hold somebody's labels, or there is no such folder.
+    """
+    if path.exists() or path.is_symlink():
+        issue = InputIssue("--output", "it is there already, and may hold somebody's labels", str(path), "a new file")
+        raise UsageError("The sheet is not made; nothing was overwritten.", [issue])
+    if not path.parent.is_dir():
+        issue = InputIssue("--output", "there is no such folder", str(path.parent), "a file in a folder that is there")
+        raise UsageError("The sheet is not made.", [issue])
+
+
 def write_sheet(path: Path, body: bytes) -> None:
-    """Write a sheet a person asked for.
+    """Write a sheet a person asked for, and never over a file.
 
     Raises:
         UsageError: it cannot be written.
     """
     try:
-        path.write_bytes(body)
+        with path.open("xb") as file:
+            file.write(body)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -51,6 +67,9 @@ def read_label_file(path: Path) -> LabelFile:
         body = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if body.lstrip()[:_PAGE_START].lower().startswith((b"<!doctype html", b"<html")):
+        issue = InputIssue("FILE", "it is the page itself, without labels", str(path), "the .jsonl file the page saves")
+        raise UsageError("The labels cannot be read. Open the page in a browser, label, and save.", [issue])
     return read_labels(body)
 
 

@@ -104,9 +104,10 @@ def _unexpected(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         where = f" See `{context.command_path} --help`." if context is not None else ""
-        message = str(error.format_message())
+        # A number outside its bounds comes without a full stop, and a check of ours with pydantic's label before it.
+        message = str(error.format_message()).replace("Value error, ", "").rstrip(".")
         if message:
-            typer.secho(f"Error: {message}{where}", fg="red", err=True)
+            typer.secho(f"Error: {message}.{where}", fg="red", err=True)
         return int(error.exit_code)
     typer.secho(
         f"Error: the program failed: {type(error).__name__}: {error}. Please report it with the output of the same "

@@ -58,6 +58,11 @@ def print_error(error: AbTestError) -> None:
         out.print(f"  ... and {len(issues) - MAX_SHOWN_ISSUES} more")
 
 
+def counted(number: int, one: str) -> str:
+    """Return a number of things: `1 call`, `2 calls`."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+
+
 def print_warnings(out: Console, warnings: Sequence[str]) -> None:
     """Say what a person should know, each once."""
     for warning in dict.fromkeys(warnings):

@@ -163,12 +163,13 @@ def _performance(result: AnalysisResult) -> Table | None:
     return table
 
 
+_FLIPS = "flips: pairs in which it chose the other answer when the order was turned."
+
+
 def _judges(result: AnalysisResult) -> list[Table | None]:
     """Return the judges as instruments; nothing of judges in code, which have no bias to tell."""
     return [
-        _grid(
-            "Judges", judge_grid(result), "flips: pairs in which it chose the other answer when the order was turned."
-        ),
+        _grid("Judges", judge_grid(result), _FLIPS if any(judge.pairwise for judge in result.judges) else ""),
         _grid(
             "Preferences",
             win_rate_grid(result),

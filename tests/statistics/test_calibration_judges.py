@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from abtest.analytics.statistics.binomial_interval import wilson
+from abtest.analytics.statistics.clustered_share import clustered_share
 from abtest.analytics.statistics.paired_mean import PairedMean
 from abtest.analytics.statistics.prediction_powered import PredictionPowered, PredictionPoweredMean
 from abtest.analytics.statistics.rogan_gladen import RoganGladen
@@ -67,3 +69,22 @@ def test_rogan_gladen_interval__covers_with_all_three_terms() -> None:
     assert 0.93 <= three / REPEATS <= 0.985
     # What the interval would do without the error of the unlabelled rate.
     assert 0.7674 <= two / REPEATS <= 0.8386
+
+
+@pytest.mark.parametrize(
+    ("clusters", "size", "share", "correlation"), [(20, 5, 0.2, 0.3), (60, 5, 0.05, 0.3), (50, 2, 0.1, 0.5)]
+)
+def test_share_over_clusters__covers_where_wilsons_own_interval_does_not(
+    clusters: int, size: int, share: float, correlation: float
+) -> None:
+    random, repeats = np.random.default_rng(20260119), 2_000
+    weight = (1 - correlation) / correlation
+    ours = plain = 0
+    for _ in range(repeats):
+        chances = random.beta(share * weight, (1 - share) * weight, clusters)
+        yes = (random.random((clusters, size)) < chances[:, None]).astype(float).ravel()
+        found, naive = clustered_share(yes, np.repeat(np.arange(clusters), size)), wilson(float(yes.sum()), yes.size)
+        ours += (found.ci_low or 0.0) <= share <= (found.ci_high or 0.0)
+        plain += (naive.ci_low or 0.0) <= share <= (naive.ci_high or 0.0)
+    assert 0.92 <= ours / repeats <= 0.98
+    assert plain / repeats <= 0.88

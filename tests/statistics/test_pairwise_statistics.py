@@ -27,6 +27,7 @@ from abtest.analytics.statistics.bradley_terry_bootstrap import (
     bootstrap_clustered_bradley_terry,
 )
 from abtest.analytics.statistics.bradley_terry_ties import davidson, rao_kupper
+from abtest.analytics.statistics.clustered_share import clustered_share
 from abtest.analytics.statistics.length_controlled_win_rate import (
     length_controlled_win_rate,
     penalised_length_controlled_win_rate,
@@ -873,3 +874,35 @@ def test_degenerate_position_effect__has_a_status() -> None:
     assert ties.status == "all_ties"
     assert ties.position is not None
     assert (ties.position.value, ties.position.se) == (0.0, None)
+
+
+def test_share_over_clusters__is_wilsons_where_each_answer_stands_alone_or_is_copied() -> None:
+    yes = np.repeat([1.0, 0.0], [20, 80])
+    plain = wilson(20, 100)
+    copied = clustered_share(np.repeat(yes, 5), np.repeat(np.arange(100), 5))
+    for found in (clustered_share(yes, np.arange(100)), copied):
+        assert found.share == pytest.approx(0.2)
+        # Student's t for the normal quantile makes it slightly wider.
+        assert found.ci_low == pytest.approx(plain.ci_low or 0, abs=0.003)
+        assert found.ci_high == pytest.approx(plain.ci_high or 0, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("yes", "clusters", "status", "ends"),
+    [
+        ([], [], "no_data", (None, None)),
+        ([1], [0], "too_few", (None, None)),
+        ([1, 0, 1], [0, 0, 0], "one_cluster", (None, None)),
+        ([0] * 10, [0] * 5 + [1] * 5, "ok", (wilson(0, 2).ci_low, wilson(0, 2).ci_high)),
+        ([1, 0, 1, 0], ["a", "a", "b", "b"], "ok", (wilson(1, 2).ci_low, wilson(1, 2).ci_high)),
+    ],
+)
+def test_degenerate_share_over_clusters__has_a_status(yes: Any, clusters: Any, status: str, ends: Any) -> None:
+    found = clustered_share(yes, clusters)
+    assert (found.status, found.n) == (status, len(yes))
+    assert (found.ci_low, found.ci_high) == pytest.approx(ends)
+
+
+def test_share_over_clusters__takes_no_halves() -> None:
+    with pytest.raises(ValueError, match="0 or 1"):
+        clustered_share([0.5], [0])

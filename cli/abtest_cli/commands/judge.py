@@ -115,8 +115,10 @@ def _check(sources: list[str], wanted: Import | None) -> None:
     from abtest_cli.answers import is_run
     from abtest_cli.errors import UsageError
     from abtest_cli.local_scores import parsed_scale
+    from abtest_cli.names import check_name
 
     if wanted is not None:
+        check_name(wanted.name, "--import", "The scores cannot be imported by this name.")
         parsed_scale(wanted.scale)
         if len(sources) != 1 or not is_run(sources[0]):
             issue = InputIssue("--import", "scores are imported into the run they are of", None, "one run: run_...")

@@ -1,10 +1,12 @@
 """`abtest judges`: how answers may be scored, by what questions, and one judge tried on one answer.
 
-Depends on: typer; `abtest_cli.connection`, `judge_trials`, `judge_views`. Used by: `abtest_cli.main`.
+Depends on: typer; `abtest_cli.connection`, `judge_catalogue`, `judge_trials`, `judge_views`.
+Used by: `abtest_cli.main`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ import typer
 from abtest_cli.commands.run import LOCAL, Environment
 
 if TYPE_CHECKING:
+    from abtest_cli.judge_catalogue import Catalogue
     from abtest_cli.judge_trials import TrialOptions
 
 judges = typer.Typer(help="How answers may be scored: judges, their dimensions, their prompts.", no_args_is_help=True)
@@ -35,15 +38,9 @@ def _text(name: str, text: str) -> typer.models.OptionInfo:
 @judges.command("list")
 def list_judges(*, as_json: AsJson = False, env: Environment = LOCAL) -> None:
     """List the judge types, the dimensions they may look at, and the templates of their prompts."""
-    from abtest_cli.connection import connect
     from abtest_cli.judge_views import dimensions_table, judges_table, templates_table
 
-    with connect(env) as client:
-        found = {
-            "judges": client.judges(),
-            "dimensions": client.judge_dimensions(),
-            "templates": client.judge_templates(),
-        }
+    found = _looked_up(env, _all)
     if as_json:
         _print_json(found)
         return
@@ -60,18 +57,34 @@ def show(
     env: Environment = LOCAL,
 ) -> None:
     """Show a judge's options, a dimension's anchors or the text of a template; all that have the name."""
-    from abtest_cli.connection import connect
     from abtest_cli.judge_views import shown
 
-    with connect(env) as client:
-        found = _named(client, name, version)
+    found = _looked_up(env, lambda catalogue: _named(catalogue, name, version))
     if as_json:
         _print_json(found)
         return
     _print(*shown(found))
 
 
-def _named(client: Any, name: str, version: int | None) -> dict[str, Any]:
+def _looked_up(env: str, read: Callable[[Catalogue], dict[str, Any]]) -> dict[str, Any]:
+    """Return what is wanted, and say beside it when no platform was asked."""
+    from abtest_cli.judge_catalogue import looked_up
+    from abtest_cli.output import console, print_warnings
+
+    found, note = looked_up(env, read)
+    print_warnings(console(stderr=True), [note] if note else [])
+    return found
+
+
+def _all(catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        "judges": catalogue.judges(),
+        "dimensions": catalogue.judge_dimensions(),
+        "templates": catalogue.judge_templates(),
+    }
+
+
+def _named(catalogue: Catalogue, name: str, version: int | None) -> dict[str, Any]:
     """Return what has a name, by what it is.
 
     Raises:
@@ -80,16 +93,16 @@ def _named(client: Any, name: str, version: int | None) -> dict[str, Any]:
     from abtest.core.errors import NotFoundError
     from abtest.core.registry import unknown_name
 
-    types = {one["type"]: one for one in client.judges()}
-    dimensions = {one["name"]: one for one in client.judge_dimensions()}
-    templates = {one["name"] for one in client.judge_templates()}
+    types = {one["type"]: one for one in catalogue.judges()}
+    dimensions = {one["name"]: one for one in catalogue.judge_dimensions()}
+    templates = {one["name"] for one in catalogue.judge_templates()}
     found: dict[str, Any] = {}
     if version is None and name in types:
         found["judge"] = types[name]
     if version is None and name in dimensions:
         found["dimension"] = dimensions[name]
     if name in templates:
-        found["template"] = client.judge_template(name, version)
+        found["template"] = catalogue.judge_template(name, version)
     if not found:
         known = templates if version is not None else {*types, *dimensions, *templates}
         raise NotFoundError(f"There is no such judge, dimension or template: {unknown_name(name, known)}")
@@ -143,8 +156,10 @@ def try_judge(
     result = _tried(options, env, render=render)
     if as_json:
         _print_json(result)
-        return
-    _print(*(prompts_shown(result) if render else trial_shown(result, raw=raw)))
+    else:
+        _print(*(prompts_shown(result) if render else trial_shown(result, raw=raw)))
+    if any(reply["outcome"] == "failed" for one in result["judges"] for reply in one["replies"]):
+        raise typer.Exit(1)
 
 
 def _tried(options: TrialOptions, env: str, *, render: bool) -> dict[str, Any]:
@@ -184,9 +199,11 @@ def put_template(
     """Keep a prompt of your own as the next version; a part that is left out is the built-in one."""
     from abtest_cli.connection import connect
     from abtest_cli.definition_files import MAX_PROMPT_BYTES
+    from abtest_cli.names import check_name
     from abtest_cli.output import console
     from abtest_cli.yaml_files import read_text
 
+    check_name(name, "NAME", "The template cannot be kept.")
     files = {"system": system_file, "user": user_file}
     texts = {
         part: read_text(path, f"--{part}-file", MAX_PROMPT_BYTES) for part, path in files.items() if path is not None

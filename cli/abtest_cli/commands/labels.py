@@ -45,22 +45,25 @@ def make_sheet(
 ) -> None:
     """Write answers of a completed run into a sheet that hides who gave them."""
     from abtest_cli.connection import connect
-    from abtest_cli.label_files import format_of, write_sheet
-    from abtest_cli.output import console
+    from abtest_cli.label_files import check_new, format_of, write_sheet
+    from abtest_cli.output import console, counted
 
+    check_new(output)
     wanted = format_of(output, format_name)
     body = {"metric": metric, "items": items, "choose": choose, **({} if seed is None else {"seed": seed})}
     with connect(env) as client:
         sheet = client.create_labelling_sheet(run_id, body)
         write_sheet(output, client.download(str(sheet["downloads"][wanted]["url"])))
     out = console()
-    out.print(
-        f"{sheet['items']} items of {sheet['samples']} samples, chosen with seed {sheet['seed']}: {output}",
-        markup=False,
-    )
+    chosen = f"{counted(sheet['items'], 'item')} of {counted(sheet['samples'], 'sample')}"
+    out.print(f"{chosen}, chosen with seed {sheet['seed']}: {output}", markup=False)
     out.print(f"Asked: {sheet['question']} Labels: {sheet['allowed']}.", markup=False)
-    filled = output if wanted != "html" else "the file that the page saves"
-    out.print(f"Then: abtest labels import {run_id} {filled} --labeller NAME{env_option(env)}", markup=False)
+    if sheet["items"] < items:
+        out.print(f"{items} were asked for; there are no more that fit and are on no earlier sheet.", markup=False)
+    # The page asks who labels, and saves under this name.
+    filled = f"{output} --labeller NAME" if wanted != "html" else f"labels-{sheet['sheet_id']}.jsonl"
+    then = "Then" if wanted != "html" else "Then, with the file that the page saves"
+    out.print(f"{then}: abtest labels import {run_id} {filled}{env_option(env)}", markup=False, soft_wrap=True)
 
 
 @labels.command("import")

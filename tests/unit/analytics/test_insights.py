@@ -13,6 +13,16 @@ from abtest.analytics.model import AnalysisResult, Insight
 from abtest.analytics.offline import Request, analyse_table
 from abtest.analytics.service import analyse
 from abtest.contracts.records import ModelResponse, Sample, Verdict
+from tests.unit.analytics.judged import (
+    PREFERRED,
+    QUALITY,
+    biased_votes,
+    judged_statistics,
+    pair_verdict,
+    pairwise_plan,
+    samples_of,
+    score_verdict,
+)
 from tests.unit.analytics.support import answer, plan_of
 
 N = 200
@@ -217,5 +227,57 @@ def test_several_judges_of_one_sample__count_once_for_the_position() -> None:
     one, ten = lean(1), lean(10)
     assert one.p_value == pytest.approx(2 * 0.5**8)
     assert (ten.p_value, ten.flip_rate) == (one.p_value, one.flip_rate)
-    assert one.flip_rate_low is not None
-    assert ten.flip_rate_low is None
+    # Ten copies of a judge are worth one.
+    assert ten.flip_rate_low == pytest.approx(one.flip_rate_low, abs=0.001)
+    assert ten.flip_rate_high == pytest.approx(one.flip_rate_high, abs=0.001)
+
+
+def test_win_rate_at_equal_length__knows_clusters_as_a_run_does() -> None:
+    random = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(N // 10), 10)
+    share = (random.random(N) < np.repeat(random.random(N // 10), 10)).astype(float)
+    own, other = random.integers(20, 300, N), random.integers(20, 300, N)
+    names = tuple(f"c{k}" for k in range(N // 10))
+    groups = SampleGroups(groups_of().samples, names, clusters.astype(np.int32), (), np.full(N, -1, np.int32))
+    table = PreferenceTable(
+        groups=groups,
+        variants=("b", "a"),
+        judges=("",),
+        sample=np.arange(N, dtype=np.int32),
+        variant=np.zeros(N, np.int32),
+        baseline=np.ones(N, np.int32),
+        preference=share,
+        judge=np.zeros(N, np.int32),
+        length_variant=own.astype(float),
+        length_baseline=other.astype(float),
+    )
+    (offline,) = analyse_table(table, Request(title="t")).length_controlled
+    plan, samples = pairwise_plan(("a", "b")), samples_of(N, [names[k] for k in clusters])
+    responses = {
+        variant: [answer(s.id, variant, text="x" * int(n)) for s, n in zip(samples, of, strict=True)]
+        for variant, of in (("a", other), ("b", own))
+    }
+    verdicts = [
+        pair_verdict(s.id, biased_votes(float(x), flips=False), variant="b", against="a")
+        for s, x in zip(samples, share, strict=True)
+    ]
+    run = analyse(plan, judged_statistics(plan, verdicts, samples=samples, responses=responses))
+    assert run.length_controlled[0].se == pytest.approx(offline.se)
+    assert run.length_controlled[0].win_rate == pytest.approx(offline.win_rate)
+
+
+def test_net_preference__is_not_told_from_nothing() -> None:
+    plan, samples = pairwise_plan(("plain", "polite", "warm"), judges=(PREFERRED, QUALITY)), samples_of(40)
+    verdicts = [
+        pair_verdict(s.id, biased_votes(float(i % 10 < 9), flips=False), variant=treatment)
+        for i, s in enumerate(samples)
+        for treatment in plan.treatments
+    ]
+    verdicts += [
+        score_verdict(s.id, v, "quality", 4.0 - (v != "plain") * (1 + i % 2))
+        for i, s in enumerate(samples)
+        for v in plan.variants
+    ]
+    found = kinds(analyse(plan, judged_statistics(plan, verdicts, samples=samples)))["metrics_disagree"]
+    assert "on preferred (p" in found.sentence
+    assert "on quality (from 4.00; p" in found.sentence

@@ -88,7 +88,9 @@ def test_several_orders_of_one_cluster__are_one_unit_of_the_sign_test() -> None:
     assert together is not None
     assert alone.p_value == pytest.approx(2 * 0.5**10)
     assert together.p_value == pytest.approx(2 * 0.5**2)
-    assert (alone.flip_rate_high is None, together.flip_rate_high is None) == (False, True)
+    assert alone.flip_rate_low is not None
+    assert together.flip_rate_low is not None
+    assert together.flip_rate_low < alone.flip_rate_low
 
 
 def test_unread_order__makes_the_pair_missing_and_never_a_tie() -> None:
@@ -105,6 +107,17 @@ def test_unread_order__makes_the_pair_missing_and_never_a_tie() -> None:
     assert any("1 of 10 verdicts of preferred could not be read" in warning for warning in result.warnings)
     assert any(insight.kind == "judge_invalid" for insight in result.insights)
     assert any("could not be read on 10 %" in reason for reason in result.decision.reasons)
+
+
+def test_sample_without_what_the_judge_needs__is_not_called_unreadable() -> None:
+    verdicts = [pair_verdict("s0", [], status="invalid", use=None)]
+    verdicts += [pair_verdict(f"s{i}", biased_votes(1.0, flips=False)) for i in range(1, 10)]
+    result = analysed(pairwise_plan(), verdicts, 10)
+    judge = result.judges[0]
+    assert (judge.verdicts["invalid"], judge.unaskable, judge.unreadable) == (1, 1, 0)
+    assert any("preferred could not be asked about 1 of 10" in warning for warning in result.warnings)
+    assert not any("could not be read" in told for told in (*result.warnings, *result.decision.reasons))
+    assert not any(insight.kind == "judge_invalid" for insight in result.insights)
 
 
 def test_answer_without_a_counterpart__is_missing_for_that_reason() -> None:
@@ -342,3 +355,57 @@ def test_nobody_judged__is_a_status_and_no_number() -> None:
     assert first.position is not None
     assert first.position.status == "no_data"
     assert first.win_rates[0].win_rate is None
+
+
+def test_length_of_a_refused_answer__is_that_of_what_the_judge_saw() -> None:
+    plan, samples = pairwise_plan(), samples_of(60)
+    drawn, responses, verdicts = random.Random(5), answers_of(pairwise_plan(), samples), []
+    for i, sample in enumerate(samples):
+        for variant in plan.variants:
+            responses[variant][i] = answer(sample.id, variant, text="x" * drawn.randrange(20, 200))
+        verdicts.append(pair_verdict(sample.id, biased_votes(float(drawn.random() < 0.6), flips=False)))
+
+    def controlled(text: str) -> float | None:
+        refused = answer("s0", "polite", outcome="refused", text=text)
+        rows = {**responses, "polite": [refused, *responses["polite"][1:]]}
+        return analysed(plan, verdicts, 60, responses=rows).judges[0].length_controlled[0].win_rate
+
+    assert controlled("I must decline. " * 50) == controlled("")
+
+
+def test_flips_of_several_treatments__have_an_interval_that_knows_the_samples() -> None:
+    verdicts = [
+        pair_verdict(f"s{i}", biased_votes(1.0, flips=i < 20), variant=treatment)
+        for i in range(100)
+        for treatment in ("polite", "warm")
+    ]
+    position = analysed(pairwise_plan(("plain", "polite", "warm")), verdicts, 100).judges[0].position
+    alone = analysed(pairwise_plan(), verdicts[::2], 100).judges[0].position
+    assert position is not None
+    assert alone is not None
+    assert (position.pairs, position.flip_rate) == (200, 0.2)
+    # Both treatments flip on the same samples: 200 pairs are worth 100.
+    assert position.flip_rate_low == pytest.approx(alone.flip_rate_low, abs=0.002)
+    assert position.flip_rate_high == pytest.approx(alone.flip_rate_high, abs=0.002)
+
+
+def test_dimension_that_decides__has_its_own_flips() -> None:
+    tone = PREFERRED.model_copy(update={"name": "preferred.tone", "from_judge": "preferred", "dimension": "tone"})
+    plan = pairwise_plan(judges=(PREFERRED, tone), primary_metric="preferred.tone")
+    verdicts = []
+    for i in range(40):
+        whole, of_tone = biased_votes(1.0, flips=i < 4), biased_votes(1.0, flips=i < 10)
+        votes = tuple(
+            Vote(order=order, status="scored", score=score, dimensions={"tone": told or 0.0})
+            for (order, score), (_, told) in zip(whole, of_tone, strict=True)
+        )
+        share = 0.5 if i < 10 else 1.0
+        verdict = pair_verdict(f"s{i}", whole, dimensions={"tone": share})
+        verdicts.append(verdict.model_copy(update={"votes": votes}))
+    result = analysed(plan, verdicts, 40)
+    assert result.position is not None
+    assert (result.position.pairs, result.position.flip_rate) == (40, 0.25)
+    # Ten pairs name the first answer twice, and thirty each answer once.
+    assert result.position.first_rate == pytest.approx(50 / 80)
+    assert result.judges[0].position is not None
+    assert result.judges[0].position.flip_rate == 0.1

@@ -159,7 +159,7 @@ def test_adversary_in_a_mean_or_majority__is_named_and_the_agreement_shown(name:
     assert agreement == result.agreement
     assert agreement.krippendorff_alpha is not None
     assert agreement.krippendorff_alpha < 0.1
-    assert any("judges of council, one, two, adversary agree little" in i.sentence for i in result.insights)
+    assert any("members of council (one, two, adversary) agree little" in i.sentence for i in result.insights)
     assert any("agree little" in reason for reason in result.decision.reasons)
 
 
@@ -383,3 +383,29 @@ def test_members_missing_everywhere__say_why() -> None:
     assert result.coverage.variants[0].missing == {"not_judged": 3}
     assert result.panels[0].status == "no_data"
     assert any("none of its members gave a score" in warning for warning in result.warnings)
+
+
+def test_abstaining_often__stands_under_the_decision() -> None:
+    scores = {"one": {v: [1.0, 0.0] * 20 for v in VARIANTS}, "two": {v: [1.0] * 40 for v in VARIANTS}}
+    left = analysed(panel_plan(list(scores), "mean", on_disagreement="abstain"), verdicts_of(scores), 40)
+    assert any("council abstained on 50 % of the answers" in reason for reason in left.decision.reasons)
+    kept = analysed(panel_plan(list(scores), "mean"), verdicts_of(scores), 40)
+    assert not any("abstained" in reason for reason in kept.decision.reasons)
+
+
+def test_consensus_that_is_not_to_be_trusted__stands_under_the_decision() -> None:
+    truth = truth_of(100)
+    scores = {"one": said(truth, 0.9, 1), "two": said(truth, 0.7, 2)}
+    result = analysed(panel_plan(list(scores), "dawid_skene", binary=True), verdicts_of(scores), 100)
+    assert result.panels[0].status == "confounded"
+    assert any("cannot tell Dawid-Skene who errs" in reason for reason in result.decision.reasons)
+
+
+def test_judge_that_a_panel_escalates_to__is_doubted_like_a_member() -> None:
+    plan = panel_plan(["one", "two"], "mean", strong="strong")
+    family = {"family": "gpt", "model": "openai/gpt-5"}
+    judges = [judge.model_copy(update=family) if judge.name == "strong" else judge for judge in plan.judges]
+    plan = plan.model_copy(update={"judges": tuple(judges), "families": {"polite": "gpt", "plain": "llama"}})
+    scores = {j: {v: [s] * 4 for v in VARIANTS} for j, s in (("one", 1.0), ("two", 0.0), ("strong", 1.0))}
+    result = analysed(plan, verdicts_of(scores), 4)
+    assert "The judge strong is of the same model family as polite." in result.decision.reasons

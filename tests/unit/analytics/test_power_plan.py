@@ -347,6 +347,12 @@ SHARE = st.floats(0, 1)
 POSITIVE = st.floats(1e-6, 1e6)
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_an_effect_too_small_to_be_squared__is_out_of_reach(paired: bool) -> None:
+    plan = planned(metric="proportion", paired=paired, baseline=0.0, effect=2.2250738585072014e-308, alpha=1e-9)
+    assert (plan.status, plan.samples) == ("unreachable", None)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     metric=st.sampled_from(["mean", "proportion", "win_rate"]),

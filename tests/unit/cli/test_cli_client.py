@@ -53,6 +53,27 @@ def test_answer_becomes_the_platforms_error__by_code_and_status(
     assert caught.value.message
 
 
+@pytest.mark.parametrize("run_id", ["../judges", "run_1?x=1", "run_1/cancel", "a b", "%2e%2e"])
+def test_identifier_leads_nowhere_else__whatever_was_typed(run_id: str) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return problem(404, "not_found", "No such run.")
+
+    with pytest.raises(NotFoundError):
+        client_for(answer).run(run_id)
+    path, _, query = asked[0].url.raw_path.partition(b"?")
+    assert path.count(b"/") == httpx.URL(API).path.count("/") + 3
+    assert query == b""
+
+
+@pytest.mark.parametrize("run_id", ["", ".", ".."])
+def test_identifier_that_is_none__is_not_asked_for(run_id: str) -> None:
+    with pytest.raises(UsageError):
+        client_for(lambda _: httpx.Response(500)).run(run_id)
+
+
 def test_every_issue_survives__invalid_input() -> None:
     errors = [
         {"path": "control", "message": "no", "found": "x", "allowed": "a, b"},

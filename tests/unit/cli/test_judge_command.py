@@ -124,6 +124,14 @@ def test_saved_answers_are_judged_again__without_a_platform(
     assert kept(".abtest/scores/answers.jsonl") == kept(".abtest/scores/run_1.jsonl")
 
 
+def test_name_that_is_none__is_told_before_the_function_runs(
+    platform: PlatformWithRows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(["judge", "run_1", "--local", "scorer.py", "--import", "my check"]) == 2
+    assert "--import: not a name" in capsys.readouterr().err
+    assert platform.requests == []
+
+
 def test_imported_scores_judge_the_run_anew__as_a_judge_of_the_given_name(platform: PlatformWithRows) -> None:
     assert run_cli(["judge", "run_1", "--local", "scorer.py", "--import", "mine", "--primary", "mine", "--add"]) == 0
 

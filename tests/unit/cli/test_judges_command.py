@@ -13,6 +13,7 @@ from abtest.core.hashing import content_hash
 from abtest.evaluation.registry import dimension_names, judge_types
 from abtest.evaluation.trial import TrialBody, trial_of
 from abtest.evaluation.trial_result import judge_trial, result_of
+from abtest_cli.credentials import CredentialStore
 from abtest_cli.definition_files import load_judges
 from abtest_cli.main import run_cli
 
@@ -78,6 +79,41 @@ def test_list__as_json_prints_nothing_else(platform: FakePlatform, capsys: Captu
     found = json.loads(capsys.readouterr().out)
     assert [one["type"] for one in found["judges"]] == list(judge_types())
     assert [one["name"] for one in found["dimensions"]] == list(dimension_names())
+
+
+@pytest.fixture
+def nobody(sign_ins: CredentialStore) -> None:
+    """Nobody is signed in anywhere: no local stack is up."""
+    for environment in sign_ins.environments():
+        sign_ins.remove(environment)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_list__without_a_platform_has_what_is_built_in(platform: FakePlatform, capsys: Captured) -> None:
+    assert run_cli(["judges", "list", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert [one["type"] for one in found["judges"]] == list(judge_types())
+    assert {one["name"] for one in found["templates"]} == {"frame", "pairwise", "repair", "rubric"}
+    assert "a workspace's own templates were not asked for" in said.err
+    assert "abtest up" in said.err
+    assert platform.requests == []
+
+
+@pytest.mark.usefixtures("nobody")
+def test_show__without_a_platform_has_what_is_built_in(capsys: Captured) -> None:
+    assert run_cli(["judges", "show", "rubric", "--version", "1"]) == 0
+    assert "Grade each of these dimensions" in capsys.readouterr().out
+    assert run_cli(["judges", "show", "house"]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no such judge, dimension or template: unknown name 'house'" in said
+    assert "templates were not asked for" in said
+
+
+@pytest.mark.usefixtures("nobody")
+def test_list__of_a_platform_that_is_named_asks_it_alone(capsys: Captured) -> None:
+    assert run_cli(["judges", "list", "--env", "prod"]) == 1
+    assert "Nobody is signed in to 'prod'" in capsys.readouterr().err
 
 
 def test_show__of_a_judge_has_its_options_and_its_prompt(platform: FakePlatform, capsys: Captured) -> None:
@@ -179,7 +215,7 @@ def test_try__has_the_platform_ask_the_model(platform: FakePlatform, capsys: Cap
     assert "judge (rubric, local/m), scale 1 to 5" in said
     assert "answer: 4 (It is right.)" in said
     assert "It is [right]." in said
-    assert "1 calls, 700 tokens in and 40 out, cost $0.00012." in said
+    assert "1 call, 700 tokens in and 40 out, cost $0.00012." in said
     assert "Note: Not sent: seed." in said
 
 
@@ -187,7 +223,7 @@ def test_try__of_a_failed_call_says_what_to_do(platform: FakePlatform, capsys: C
     platform.trial = trial(["judge"], {"score": None, "status": "not_judged"}, calls=0)
     reply = {"question": "q", "outcome": "failed", "failure_reason": "auth", "text": None}
     platform.trial["judges"][0]["replies"] = [reply, reply]
-    assert run_cli(["judges", "try", *RUBRIC, "--answer", "Paris"]) == 0
+    assert run_cli(["judges", "try", *RUBRIC, "--answer", "Paris"]) == 1
     said = capsys.readouterr().out
     assert "answer: not judged" in said
     assert "2 calls failed: auth. Put a valid key" in said
@@ -237,12 +273,18 @@ def test_shown__is_what_the_product_makes(platform: FakePlatform, capsys: Captur
     ("arguments", "words"),
     [
         (["exact_match"], "--answer: nothing to judge"),
-        (["exact_mach", "--answer", "x"], "judge.type: unknown name 'exact_mach'"),
+        (
+            ["exact_mach", "--answer", "x"],
+            "SOURCE: no file, no folder, and no type of judge either: unknown name 'exact_mach'",
+        ),
         (["judges.yaml", "--answer", "x"], "--judge: which judge of the file?"),
         (["judges.yaml", "--judge", "grad", "--answer", "x"], "--judge: the file has no such judge"),
         (["judges.yaml", "--judge", "duel", "--answer", "x"], "--against: this judge compares two answers"),
         (["judges.yaml", "--judge", "exact", "--option", "strip=false", "--answer", "x"], "stand in the file"),
         (["nowhere.yaml", "--answer", "x"], "there is no such file"),
+        (["nowhere", "--judge", "grade", "--answer", "x"], "SOURCE: no file, no folder"),
+        (["python", "--answer", "x"], "abtest judge RUN --local SCORER.py"),
+        (["exact_match", "--sample", "empty.jsonl", "--answer", "x"], "--sample: the file has no row"),
         (["exact_match", "--judge", "x", "--answer", "x"], "only a file has judges by name"),
         (["exact_match", "--option", "strip", "--answer", "x"], "--option: not a pair"),
         (["exact_match", "--option", "strip=[", "--answer", "x"], "--option: "),
@@ -260,6 +302,7 @@ def test_wrong_use__exits_2_and_says_where(
 ) -> None:
     (tmp_path / "broken.jsonl").write_text('{"id": "a"}\n{"id": \n')
     (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "empty.jsonl").write_text("\n")
     (tmp_path / "one.json").write_text('{"id": "a", "colour": "red"}')
     assert run_cli(["judges", "try", *arguments]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
@@ -282,6 +325,13 @@ def test_template__is_sent_and_its_use_is_told(platform: FakePlatform, tmp_path:
     assert (request.method, request.url.path) == ("PUT", "/api/v1/judges/templates/house")
     assert json.loads(request.content) == {"judge": "rubric", "user": "{{ answer }}"}
     assert "template: {name: house, version: 3}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "my template", ""])
+def test_template__of_a_name_that_is_none_is_not_sent(name: str, platform: FakePlatform, capsys: Captured) -> None:
+    assert run_cli(["judges", "template", "put", name, "--user-file", "user.j2"]) == 2
+    assert "NAME: not a name" in capsys.readouterr().err
+    assert platform.requests == []
 
 
 def test_template__of_a_file_that_is_not_there(platform: FakePlatform, capsys: Captured) -> None:

@@ -115,8 +115,30 @@ def test_sheet_is_written__in_the_wanted_format(
     assert sent(labelled, "POST", "labelling-sheets") == wanted
     assert (tmp_path / words[1]).read_bytes().endswith(f"/sheet.{name}".encode())
     out = capsys.readouterr().out
-    assert "2 items of 1 samples, chosen with seed 7" in out
-    assert "abtest labels import run_1" in out and "--labeller NAME" in out
+    assert "2 items of 1 sample, chosen with seed 7" in out
+    filled = "labels-sheet_1.jsonl" if name == "html" else f"{words[1]} --labeller NAME"
+    assert f"abtest labels import run_1 {filled}" in out
+    assert "9 were asked for; there are no more" in out
+
+
+@pytest.mark.parametrize(("path", "says"), [("kept.csv", "it is there already"), ("nowhere/s.csv", "no such folder")])
+def test_sheet_that_cannot_be_written__is_not_made(
+    labelled: Labelled, path: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kept.csv").write_text(BODY)
+    assert run_cli(["labels", "sheet", "run_1", "--metric", "correct", "-o", path]) == 2
+    assert says in capsys.readouterr().err
+    assert (tmp_path / "kept.csv").read_text() == BODY
+    assert labelled.requests == []
+
+
+def test_page_without_labels__is_not_taken_for_a_file_of_labels(
+    labelled: Labelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page.html").write_text("<!doctype html>\n<title>Labels</title>")
+    assert run_cli(["labels", "import", "run_1", "page.html", "--labeller", "ada"]) == 2
+    assert "it is the page itself" in " ".join(capsys.readouterr().err.split())
+    assert labelled.requests == []
 
 
 def test_labels_are_sent__and_what_happened_is_said(

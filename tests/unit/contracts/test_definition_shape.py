@@ -83,6 +83,7 @@ def test_json_form_reads_back__to_the_same_definition() -> None:
         ("top_p", 0, "0", "greater than 0"),
         ("seed", -1, "-1", "greater than or equal to 0"),
         ("stop", ["a", "b", "c", "d", "e"], "['a', 'b', 'c', 'd', 'e']", "at most 4 items"),
+        ("stop", "a", "'a'", "a list"),
     ],
 )
 def test_wrong_parameter_is_told__with_what_is_allowed(path: str, value: Any, found: str, allowed: str) -> None:
@@ -90,6 +91,15 @@ def test_wrong_parameter_is_told__with_what_is_allowed(path: str, value: Any, fo
 
     assert issue.found == found
     assert allowed in (issue.allowed or "")
+
+
+@pytest.mark.parametrize(("field", "value"), [("judges", ["rubric"]), ("judges.correct", "rubric"), ("judges", {})])
+def test_wrong_kind_of_value_is_told__without_words_of_python(field: str, value: Any) -> None:
+    judges = value if field == "judges" else {"correct": value}
+
+    allowed = issue_at(field, definition_body(judges=judges)).allowed
+
+    assert allowed == ("at least 1 item" if value == {} else "a mapping of names to values")
 
 
 def test_unknown_field_is_told__where_it_stands() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from abtest.contracts.records import Verdict
+from abtest.contracts.records import Verdict, Vote
 from abtest.evaluation.escalation import to_escalate
 from abtest.evaluation.families import model_family
 from abtest.evaluation.model import JudgeConfiguration
@@ -47,6 +47,15 @@ def test_each_answer_is_looked_at_by_itself__and_other_judges_are_passed_over() 
         verdict("stranger", 9.0), verdict("stranger", 0.0, "s3"),
     ]  # fmt: skip
     assert to_escalate(council(0), given) == {("s1", "a"), ("s2", "b")}
+
+
+def test_an_answer_that_does_not_exist_is_not_escalated__but_members_that_could_not_be_asked_are() -> None:
+    absent = [Verdict(sample_id="s1", variant="a", judge=judge, status="not_judged") for judge in ("one", "two")]
+    unasked = [
+        Verdict(sample_id="s1", variant="b", judge=judge, status="not_judged", votes=(Vote(status="not_judged"),))
+        for judge in ("one", "two")
+    ]
+    assert to_escalate(council(0), [*absent, *unasked]) == {("s1", "b")}
 
 
 def test_nobody_judged__nothing_is_escalated() -> None:

@@ -138,6 +138,36 @@ def test_version_stays__when_name_or_fallbacks_change(kind: str) -> None:
     assert len(same[0].version) == 16
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"parameters": {"temperature": 0}},
+        {"parameters": {"seed": 0, "temperature": 0.0, "max_tokens": 1024}},
+        {"repeats": 1, "reference": "if_present", "structured_output": "auto"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["rubric", "pairwise"])
+def test_version_stays__when_a_default_is_written_out(kind: str, written: dict[str, Any]) -> None:
+    bare, full = judge_facts([judge(kind, "bare"), judge(kind, "full", **written)]).values()
+    assert bare.version == full.version
+
+
+def test_version_stays__however_anchors_are_written() -> None:
+    forms = ({1: "Rude.", 5: "Kind."}, {5: "Kind.", 1: "Rude."}, {"1": "Rude.", "5": "Kind."})
+    judges = [
+        judge("rubric", f"j{n}", dimensions={"tone": {"question": "Kind?", "anchors": anchors}})
+        for n, anchors in enumerate(forms)
+    ]
+    assert len({facts.version for facts in judge_facts(judges).values()}) == 1
+
+
+def test_version_of_a_panel_stays__when_its_members_are_named_in_another_order() -> None:
+    panels = [panel("here"), panel("there", members=["two", "one"])]
+    facts = judge_facts([*rubrics("one", "two"), *panels])
+    assert facts["here"].version == facts["there"].version
+
+
 def test_dimensions_are_told__with_their_anchors() -> None:
     accuracy, tone = dimensions_of(
         judge(
@@ -209,7 +239,7 @@ def test_version_of_a_panel_changes__with_its_members_and_options() -> None:
 def test_wrong_option_of_a_panel__is_told(options: dict[str, Any], path: str, says: str) -> None:
     (issue,) = check_parameters("panel", panel(**options).parameters)
     assert issue.path == path
-    assert says in issue.message
+    assert says in issue.sentence()
 
 
 TWO = ["style", "accuracy"]

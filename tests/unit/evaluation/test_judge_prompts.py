@@ -298,3 +298,27 @@ def test_block_cannot_be_taken_apart__and_is_not_shown_in_logs() -> None:
     assert f"{block:>50}" == str(block)
     with pytest.raises(TypeError):
         iter(block)  # type: ignore[call-overload]
+
+
+def test_names_of_inputs__are_among_the_texts_that_no_block_is_closed_by() -> None:
+    sample = Sample(id="s1", inputs={"question": "?"})
+    assert "question" in SampleTexts(sample, reference=True).all()
+    renamed = SampleTexts(Sample(id="s1", inputs={"closing": "?"}), reference=True)
+    assert tag_of(SampleTexts(sample, reference=True).all()) != tag_of(renamed.all())
+
+
+def test_template_that_leaves_an_answer_out__judges_nothing_there() -> None:
+    own = compiled("rubric", template={"user": "{{ question }}{% if reference %}{{ answer }}{% endif %}"})
+    bare = SAMPLE.model_copy(update={"reference": None})
+    responses = {"a": [answer("a", "It is 4.")]}
+    assert len(own.questions([SAMPLE], responses, control="a")) == 1
+    assert own.questions([bare], responses, control="a") == []
+    (verdict,) = own.verdicts([bare], responses, [], {}, control="a")
+    assert (verdict.status, verdict.score) == ("invalid", None)
+    assert "does not show 'answer'" in (verdict.reason or "")
+
+
+def test_template_that_shows_no_empty_answer__may_say_so_itself() -> None:
+    own = compiled("rubric", template={"user": "{% if answer %}{{ answer }}{% else %}Nothing was said.{% endif %}"})
+    (question,) = own.questions([SAMPLE], {"a": [answer("a", "")]}, control="a")
+    assert "Nothing was said." in question.messages[1][1]

@@ -248,3 +248,10 @@ def test_dimension_needs_no_anchors__where_answers_are_compared() -> None:
     facts = judge_facts([own])["quality"]
     assert facts.pairwise
     assert "Which is friendlier?" in facts.fixed_text
+
+
+def test_two_empty_answers_are_a_tie__in_every_dimension_too() -> None:
+    pairwise, responses = compiled("pairwise", dimensions=["helpfulness", "accuracy"]), pair("", " ")
+    assert pairwise.questions([SAMPLE], responses, control="a") == []
+    (verdict,) = pairwise.verdicts([SAMPLE], responses, [], {}, control="a")
+    assert (verdict.score, verdict.dimensions) == (0.5, {"helpfulness": 0.5, "accuracy": 0.5})

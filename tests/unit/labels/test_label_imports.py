@@ -206,3 +206,21 @@ def test_two_labellers_in_one_file__are_refused() -> None:
     with pytest.raises(InvalidInputError, match="cannot be read") as caught:
         read_labels(body)
     assert [(issue.path, issue.line) for issue in caught.value.issues] == [("labeller", 3)]
+
+
+@pytest.mark.parametrize("kind", ["binary", "preference", "scale"])
+def test_whole_number_of_any_size__is_no_label_and_no_fault(kind: str) -> None:
+    assert kept_label(10**400, question(kind)) is None
+
+
+def test_header_with_delimiters_in_quoted_names__is_read() -> None:
+    head = '"sheet";"item";"input a, b, c, d, e, f";"label"'
+    found = read_labels(f'{head}\r\n"sheet_1";"item_0";"x, y";"4"\r\n'.encode())
+    assert [(one.item, one.label) for one in found.labels] == [("item_0", "4")]
+
+
+def test_two_label_columns__are_refused_and_none_is_chosen() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read_labels(b"sheet,item,label,Label\nsheet_1,item_0,1,0\n")
+    (issue,) = caught.value.issues
+    assert (issue.path, issue.found) == ("(header)", "label")

@@ -237,3 +237,13 @@ def test_imported_rows_that_are_not_used_are_counted__and_so_is_what_is_missing(
     assert unscored == "human: no row scores new; those answers are not judged."
     assert fewer.startswith("human: it names 100 samples, and the dataset has 120")
     assert more.startswith("human: at least 10 of the 100 samples that it names are not in the dataset")
+
+
+def test_binary_scores_of_repeats_are_refused__their_mean_is_a_share() -> None:
+    judge = code("human", imported="a" * 64)
+    summary = imported(lowest=0.0, highest=1.0, binary=True, repeats=2)
+
+    (issue,) = imported_issues(judge, summary, ["old", "new"], "old")
+
+    assert issue.path == "judges.human.binary"
+    assert issue.allowed == "false"

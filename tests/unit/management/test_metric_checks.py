@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from judge_facts import by_name, code, metrics, panel, rubric
+from judge_facts import by_name, code, metrics, pairwise, panel, rubric
 
 from abtest.contracts.definition import Design, Guardrail
 from abtest.contracts.judging import JudgeFacts
@@ -142,3 +142,16 @@ def test_makers_are_found__by_every_metric() -> None:
 
     assert known.maker("q.x") is known.facts["q"]
     assert known.maker("q.y") is None
+
+
+def test_a_margin_that_is_a_share_of_a_preference_is_refused__one_in_points_is_not() -> None:
+    guardrails = {
+        "share": Guardrail(metric="better", margin_relative=0.1),
+        "points": Guardrail(metric="better", margin=0.1),
+        "score": Guardrail(metric="quality", margin_relative=0.1),
+    }
+
+    (issue,) = guardrail_metric_issues(guardrails, measured(pairwise("better"), rubric("quality", ["style"])))
+
+    assert issue.path == "guardrails.share.margin_relative"
+    assert "'better' is a preference" in issue.message

@@ -103,6 +103,15 @@ def test_a_judge_may_be_replaced_under_its_name__and_keeps_deciding(world: World
     assert (definition.primary_metric, definition.primary_margin) == ("correct", 0.05)
 
 
+def test_a_judge_cannot_be_added__under_the_name_of_one_that_stays(world: World) -> None:
+    source = completed(world)
+
+    told = issues(world, source, add=True, judges={"correct": LENIENT["lenient"]})
+
+    assert set(told) == {"judges.correct"}
+    assert "both are to be kept" in told["judges.correct"]
+
+
 def test_which_of_several_new_judges_decides_must_be_said(world: World) -> None:
     source = completed(world)
     several = {**LENIENT, "strict": {"type": "exact_match"}}

@@ -497,7 +497,10 @@ def is_sound(parsed: object, body: bytes) -> bool:
     assert isinstance(parsed, Answer)
     assert parsed.text is not None
     assert parsed.model_dump_json()
-    candidate = (json.loads(body).get("candidates") or [{}])[0]
+    candidates = json.loads(body).get("candidates")
+    # Of a blocked prompt nothing else is read, whatever stands there.
+    usable = isinstance(candidates, list) and candidates and isinstance(candidates[0], dict)
+    candidate = candidates[0] if usable else {}
     parts = (candidate.get("content") or {}).get("parts") or []
     written = "".join(part.get("text") or "" for part in parts if part.get("thought") is not True)
     return parsed.text == written.encode(errors="replace").decode()

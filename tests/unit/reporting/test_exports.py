@@ -58,7 +58,7 @@ def test_csv_has_one_line__for_every_sample_and_variant() -> None:
     assert lines[2]["failure_reason"] == "no_response"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_text_that_a_spreadsheet_would_run__is_quoted(start: str) -> None:
     row = PairedRow(Sample(id=f"{start}id"), {"terse": answer("x", "terse", text=f"{start}1+1")})
     line = read(list(samples_csv([row], plan_of())))[0]

@@ -12,7 +12,7 @@ from rich.console import Console
 from abtest.analytics.judge_metric import JudgeMetric
 from abtest.analytics.model import AnalysisPlan, AnalysisResult
 from abtest.analytics.service import RunScores, analyse
-from abtest.contracts.records import JudgeUse, Vote
+from abtest.contracts.records import Document, JudgeUse, Sample, Turn, Vote
 from abtest.reporting.exports import samples_csv
 from abtest.reporting.judges import agreement_grid, judge_grid, member_grid, panel_sentences, win_rate_grid
 from abtest.reporting.report import PartialRun, render_partial_report, render_report
@@ -212,3 +212,42 @@ def test_unfinished_run__shows_no_panel_it_has_not_joined() -> None:
     text = Page(render_partial_report(PartialRun(plan=result.plan, status="CANCELLED"), unjoined)).text
     assert "one 2" in text
     assert "council no score" not in text
+
+
+def test_sample__shows_its_conversation_documents_and_what_is_expected() -> None:
+    plan = pairwise_plan()
+    sample = Sample(
+        id="s0",
+        messages=[Turn(role="user", content="Hello there."), Turn(role="assistant", content="Good day.")],
+        documents=[Document(title="Atlas", text="Rome lies in Italy.")],
+        expected_outcome="A city is named.",
+        rubric="It is short.",
+    )
+    verdicts = [pair_verdict("s0", biased_votes(1.0, flips=False))]
+    statistics = judged_statistics(plan, verdicts, samples=[sample])
+    rows = list(pair_rows([sample], answers_of(plan, [sample]), verdicts))
+    text = Page(render_report(analyse(plan, statistics), rows)).text
+    for words in (
+        "Earlier, user Hello there. Earlier, assistant Good day. Document 1: Atlas Rome lies in Italy.",
+        "What it should come to A city is named. What a good answer has It is short.",
+    ):
+        assert words in text, words
+    assert "No inputs" not in text
+
+
+def test_row__finds_the_dimension_of_a_judge_whose_name_begins_like_anothers() -> None:
+    judged = {
+        "tone": score_verdict("s0", "polite", "tone", 3.0, dimensions={"style": 3.0}),
+        "tone.of": score_verdict("s0", "polite", "tone.of", 2.0, dimensions={"voice": 2.0}),
+    }
+    row = PairedRow(samples_of(1)[0], verdicts={"polite": judged})
+    assert row.score("polite", "tone.of.voice") == 2.0
+
+
+def test_win_rate_of_a_judge_of_disagreements__says_so() -> None:
+    result, _ = pairs()
+    (judge,) = result.judges
+    only = result.model_copy(update={"judges": (judge.model_copy(update={"escalated_only": True}),)})
+    grid = win_rate_grid(only)
+    assert grid is not None
+    assert grid.rows[0][:2] == ("preferred", "polite, disagreements only")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from abtest.analytics.comparison import methods
 from abtest.analytics.comparison.comparing import compare
 from abtest.analytics.comparison.guarding import guardrails_of, non_inferiorities
-from abtest.analytics.comparison.missing import missingness
+from abtest.analytics.comparison.missing import missing_of
 from abtest.analytics.comparison.slicing import slice_effects
 from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.decision.deciding import TreatmentEvidence, decide
@@ -71,7 +71,7 @@ def findings_of(plan: AnalysisPlan, scores: SampleScores, look: LookPosition) ->
         guardrails=tuple(guardrails),
         no_worse=non_inferiorities(plan, scores, inference),
         slices=tuple(slice_effects(plan, scores)) if plan.design.kind == "fixed" else (),
-        missing={t: _missing(plan, scores, t) for t in plan.treatments},
+        missing={t: missing_of(plan, scores, t) for t in plan.treatments},
     )
 
 
@@ -127,11 +127,6 @@ def _adjusted(plan: AnalysisPlan, comparisons: list[Comparison]) -> tuple[Compar
 def _with(comparisons: list[Comparison], adjusted: Sequence[float | None]) -> list[Comparison]:
     pairs = zip(comparisons, adjusted, strict=True)
     return [c.model_copy(update={"p_value_adjusted": p}) for c, p in pairs]
-
-
-def _missing(plan: AnalysisPlan, scores: SampleScores, treatment: str) -> Missingness:
-    metric = plan.primary_metric
-    return missingness(scores.column(plan.control, metric), scores.column(treatment, metric))
 
 
 def _warnings(plan: AnalysisPlan, found: Findings) -> list[str]:

@@ -31,7 +31,7 @@ from abtest.analytics.model import (
     Retest,
 )
 from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
-from abtest.analytics.statistics.position_bias import OrderCounts
+from abtest.analytics.statistics.position_bias import FIRST, SECOND, TIE, OrderCounts
 from abtest.contracts.records import PinnedVerdict
 
 DRIFT_TOLERANCE = 0.1
@@ -85,6 +85,7 @@ def _quality(plan: AnalysisPlan, judge: JudgeMetric, found: JudgeStatistics) -> 
         verdicts=dict(found.statuses),
         coverage=found.statuses.get("scored", 0) / given if given else None,
         votes=dict(found.votes),
+        unaskable=found.unaskable if judge.kind == "model" else 0,
         repaired=found.repaired,
         fallbacks=dict(found.fallbacks),
         fallback_share=sum(found.fallbacks.values()) / votes if votes else None,
@@ -128,23 +129,42 @@ def _cost(use: UseTotals, pinned: UseTotals) -> JudgeCost:
 
 def _position(plan: AnalysisPlan, judge: JudgeMetric, found: JudgeStatistics, scores: SampleScores) -> PositionBias:
     """Return what the order of the answers does to a pairwise judge."""
+    first_rate = _first_rate(found.orders.values())
+    bias = position_bias(*_in_both_orders(plan, judge.name, scores), first_rate=first_rate, alpha=plan.alpha)
+    if bias.pairs == 0:
+        bias = _by_one_order(plan, found, scores, bias)
+    return _as_designed(plan, bias)
+
+
+def position_of_dimension(plan: AnalysisPlan, metric: str, scores: SampleScores) -> PositionBias:
+    """Return what the order of the answers does to one dimension of a pairwise judge.
+
+    Args:
+        plan: names the treatments; its primary metric is the dimension.
+        metric: `JUDGE.DIMENSION`.
+        scores: of all samples.
+    """
+    units, straight, turned = _in_both_orders(plan, metric, scores)
+    named = np.bincount(np.concatenate((straight, turned)), minlength=TIE + 1)
+    decisive = int(named[FIRST] + named[SECOND])
+    first_rate = float(named[FIRST]) / decisive if decisive else None
+    return _as_designed(plan, position_bias(units, straight, turned, first_rate=first_rate, alpha=plan.alpha))
+
+
+def _in_both_orders(plan: AnalysisPlan, metric: str, scores: SampleScores) -> tuple[Codes, Codes, Codes]:
+    """Return the unit of each pair that was judged in both orders, and which position won in either."""
     units, straight, turned = [_NONE], [_NONE], [_NONE]
     for treatment in plan.treatments:
-        codes = scores.orders.get((treatment, judge.name))
+        codes = scores.orders.get((treatment, metric))
         if codes is not None:
             rows = np.flatnonzero(codes != NOT_BOTH)
             units.append(_units(scores, rows))
             straight.append((codes[rows] // 3).astype(np.int32))
             turned.append((codes[rows] % 3).astype(np.int32))
-    bias = position_bias(
-        np.concatenate(units),
-        np.concatenate(straight),
-        np.concatenate(turned),
-        first_rate=_first_rate(found.orders.values()),
-        alpha=plan.alpha,
-    )
-    if bias.pairs == 0:
-        bias = _by_one_order(plan, found, scores, bias)
+    return np.concatenate(units), np.concatenate(straight), np.concatenate(turned)
+
+
+def _as_designed(plan: AnalysisPlan, bias: PositionBias) -> PositionBias:
     if plan.design.kind == "fixed":
         return bias
     # A test and an interval at a fixed time: looking spoils them like all others.

@@ -120,6 +120,7 @@ class JudgeQuality(AnalysisModel):
         verdicts: status to count.
         coverage: share of its verdicts that have a score; None when there are none.
         votes: status to count of single calls of a judge that asks a model.
+        unaskable: of its invalid verdicts, those that nothing was asked for: the sample lacks what the judge needs.
         repaired: votes that were read at the second attempt.
         fallbacks: votes of fallback models, by number from 1.
         fallback_share: of all votes with a score; None when there are none.
@@ -143,6 +144,7 @@ class JudgeQuality(AnalysisModel):
     verdicts: dict[str, int] = Field(default_factory=dict)
     coverage: Number | None = None
     votes: dict[str, int] = Field(default_factory=dict)
+    unaskable: int = 0
     repaired: int = 0
     fallbacks: dict[str, int] = Field(default_factory=dict)
     fallback_share: Number | None = None
@@ -154,6 +156,11 @@ class JudgeQuality(AnalysisModel):
     retest: Retest | None = None
     drift: Drift | None = None
     escalated_only: bool = False
+
+    @property
+    def unreadable(self) -> int:
+        """Invalid verdicts on what the judge was asked: nobody could read its reply."""
+        return self.verdicts.get("invalid", 0) - self.unaskable
 
 
 class PanelMember(AnalysisModel):

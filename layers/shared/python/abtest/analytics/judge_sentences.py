@@ -11,7 +11,7 @@ from abtest.analytics.insights.instrument import FLIPS_OFTEN, INVALID_OFTEN, LEA
 from abtest.analytics.model import AnalysisPlan, AnalysisResult, JudgeQuality, PanelQuality
 from abtest.analytics.wording import number_text
 
-PARTIAL_OFTEN = 0.05
+PARTIAL_OFTEN = ABSTAINS_OFTEN = 0.05
 _JOINING = {
     "confounded": "two judges cannot tell Dawid-Skene who errs: its scores depend on where it starts",
     "single_judge": "one judge alone gave scores, so the panel's are that judge's",
@@ -70,13 +70,18 @@ def _of_judge(plan: AnalysisPlan, judge: JudgeQuality) -> Iterator[str]:
 
 def _not_scored(judge: JudgeQuality) -> Iterator[str]:
     total = sum(judge.verdicts.values())
-    invalid, not_judged = judge.verdicts.get("invalid", 0), judge.verdicts.get("not_judged", 0)
+    not_judged = judge.verdicts.get("not_judged", 0)
     if judge.kind == "code" or not total:
         return
-    if invalid:
+    if judge.unreadable:
         yield (
-            f"{invalid:,} of {total:,} verdicts of {judge.judge} could not be read: they count as missing, never as a "
-            "tie or a zero."
+            f"{judge.unreadable:,} of {total:,} verdicts of {judge.judge} could not be read: they count as missing, "
+            "never as a tie or a zero."
+        )
+    if judge.unaskable:
+        yield (
+            f"{judge.judge} could not be asked about {judge.unaskable:,} of {total:,}: their samples lack what it "
+            "needs, such as a reference. They count as missing; the report's samples say why."
         )
     if not_judged:
         yield f"{judge.judge} did not judge {not_judged:,} of {total:,}: there was no answer, or its call failed."
@@ -143,7 +148,8 @@ def _left_out(panel: PanelQuality) -> Iterator[str]:
     if panel.abstained:
         yield (
             f"Panel {panel.panel} abstained on {panel.abstained:,} of {panel.answers:,} answers ({panel.disagreed:,} "
-            f"its members disagree about, {panel.alone:,} scored by one alone): they count as missing."
+            f"its members disagree about, {panel.alone:,} scored by one alone): they count as missing, so that its "
+            "effect is that of the answers on which judges agree, which are rarely the hard ones."
         )
     if panel.undecided:
         yield (
@@ -167,16 +173,28 @@ def trust_reasons(result: AnalysisResult) -> list[str]:
     deciding = result.plan.judge(result.plan.primary_metric)
     if deciding is None:
         return []
-    names = deciding.panel.members if deciding.panel is not None else (deciding.judge,)
-    reasons = [reason for judge in result.judges if judge.judge in names for reason in _doubts(result.plan, judge)]
+    panel = deciding.panel
+    names = (deciding.judge,) if panel is None else (*panel.members, panel.escalate_to)
+    reasons = [reason for one in result.panels if one.panel == deciding.judge for reason in _doubts_of_panel(one)]
+    reasons += [reason for judge in result.judges if judge.judge in names for reason in _doubts(result.plan, judge)]
     agreement = next((a for a in result.agreements if a.metric == result.plan.primary_metric), None)
     alpha = None if agreement is None else agreement.krippendorff_alpha
     if alpha is not None and alpha < LEAST_AGREEMENT:
         reasons.append(
-            f"The judges behind {result.plan.primary_metric} agree little (Krippendorff's alpha {alpha:.2f}): another "
-            "panel might say something else."
+            f"The judges behind {result.plan.primary_metric} agree little (Krippendorff's alpha "
+            f"{number_text(alpha, 2)}): another panel might say something else."
         )
     return reasons
+
+
+def _doubts_of_panel(panel: PanelQuality) -> Iterator[str]:
+    if panel.status in _JOINING:
+        yield f"Panel {panel.panel}: {_JOINING[panel.status]}."
+    if panel.answers and panel.abstained / panel.answers >= ABSTAINS_OFTEN:
+        yield (
+            f"Panel {panel.panel} abstained on {100 * panel.abstained / panel.answers:.0f} % of the answers: the "
+            "effect is that of the others, on which its members agree."
+        )
 
 
 def _doubts(plan: AnalysisPlan, judge: JudgeQuality) -> Iterator[str]:
@@ -188,11 +206,12 @@ def _doubts(plan: AnalysisPlan, judge: JudgeQuality) -> Iterator[str]:
     if flips is not None and flips >= FLIPS_OFTEN:
         yield (
             f"The judge {judge.judge} changes its mind with the order of the answers in {100 * flips:.0f} % of pairs; "
-            "both orders are averaged, which keeps the mean right and makes it less certain."
+            "such pairs count as ties, which favours neither variant and makes a real difference look smaller."
         )
-    invalid, total = judge.verdicts.get("invalid", 0), sum(judge.verdicts.values())
-    if total and invalid / total >= INVALID_OFTEN:
-        yield f"The judge {judge.judge} could not be read on {100 * invalid / total:.0f} % of what it was asked."
+    asked = sum(judge.verdicts.values()) - judge.unaskable
+    unread = judge.unreadable / asked if asked else 0.0
+    if unread >= INVALID_OFTEN:
+        yield f"The judge {judge.judge} could not be read on {100 * unread:.0f} % of what it was asked."
 
 
 def _listed(names: tuple[str, ...]) -> str:

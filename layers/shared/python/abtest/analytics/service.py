@@ -21,7 +21,7 @@ from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.data.tables import Values
 from abtest.analytics.engine import analyse_scores
 from abtest.analytics.insights.generator import InsightGenerator
-from abtest.analytics.judge_measuring import judges_of, length_controlled_of
+from abtest.analytics.judge_measuring import judges_of, length_controlled_of, position_of_dimension
 from abtest.analytics.judge_sentences import judge_warnings, trust_reasons
 from abtest.analytics.measuring import performances_of, served_model_warnings
 from abtest.analytics.model import (
@@ -105,12 +105,15 @@ def _instruments(
     primary = plan.judge(plan.primary_metric)
     deciding = next((j for j in judges if primary is not None and j.judge == primary.name), None)
     preferred = primary is not None and primary.pairwise
+    position = None if deciding is None else deciding.position
+    if primary is not None and preferred and primary.dimension and primary.panel is None:
+        position = position_of_dimension(plan, primary.name, made.scores)
     return {
         "judges": judges,
         "panels": panels,
         "agreements": agreements,
         "agreement": next((one for one in agreements if one.metric == plan.primary_metric), None),
-        "position": None if deciding is None else deciding.position,
+        "position": position,
         "length_controlled": length_controlled_of(plan, plan.primary_metric, made.scores) if preferred else (),
     }
 

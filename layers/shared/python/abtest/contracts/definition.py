@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from abtest.contracts.expectations import expectation
 from abtest.core.errors import InputIssue
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
@@ -244,7 +245,7 @@ def _allowed(finding: Any) -> str:
     if finding["type"] == "string_pattern_mismatch":
         return "a name: a letter, then up to 63 letters, digits, '.', '_' or '-'"
     message = str(finding["msg"])
-    return message[0].lower() + message[1:]
+    return expectation(finding) or message[0].lower() + message[1:]
 
 
 def _shortened(value: Any) -> str:

@@ -286,8 +286,9 @@ class ImportedScore(Record):
 
     id: Identifier
     variant: str | None = None
-    score: float | None = Field(default=None, allow_inf_nan=False)
-    dimensions: dict[str, float] = Field(default_factory=dict)
+    # Strict: a text or a truth value is not taken for the number it might stand for.
+    score: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+    dimensions: dict[str, Annotated[float, Field(strict=True)]] = Field(default_factory=dict)
     first: str | None = None
     second: str | None = None
     winner: str | None = None

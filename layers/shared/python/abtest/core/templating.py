@@ -1,6 +1,6 @@
 """Jinja2 in its sandbox: templates that people write, strict about what is missing, and harmless to run.
 
-Depends on: jinja2, `abtest.core.errors`. Used by: `abtest.management.templates`, `abtest.evaluation.prompts`.
+Depends on: jinja2, `abtest.core.template_sandbox`. Used by: `abtest.management.templates`, `abtest.evaluation`.
 """
 
 from __future__ import annotations
@@ -9,32 +9,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
+from jinja2 import Template, TemplateError, meta, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from abtest.core.errors import InvalidInputError
+from abtest.core.template_sandbox import BUDGET, Budget, Sandbox
 
-_LONGEST_REPETITION = 100_000
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Refuses also the arithmetic that takes a worker's time or memory with a few characters."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Return the product; refuse powers and long repetitions."""
-        if operator == "**":
-            raise SecurityError("powers are not available in a template")
-        for one, other in ((left, right), (right, left)):
-            if isinstance(other, int) and not isinstance(one, int | float) and len(one) * other > _LONGEST_REPETITION:
-                raise SecurityError(f"a repetition may have at most {_LONGEST_REPETITION:,} parts")
-        return super().call_binop(context, operator, left, right)
-
-
-_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+_ENVIRONMENT = Sandbox()
 
 
 @lru_cache(maxsize=256)
@@ -48,6 +29,8 @@ def compiled(source: str) -> Template:
         if any(True for _ in meta.find_referenced_templates(_ENVIRONMENT.parse(source))):
             raise InvalidInputError("a template cannot include, import or extend another one")
         return _ENVIRONMENT.from_string(source)
+    except SecurityError as error:
+        raise InvalidInputError(str(error.message)) from error
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         where = f" on line {line}" if line else ""
@@ -84,9 +67,13 @@ def render(source: str, values: Mapping[str, Any]) -> str:
         InvalidInputError: a variable is missing, the template does what the sandbox forbids, or what these values
             cannot.
     """
+    template = compiled(source)
+    token = BUDGET.set(Budget())
     try:
-        return compiled(source).render(values)
+        return template.render(values)
     except TemplateError as error:
         raise InvalidInputError(f"the template cannot be rendered: {error.message}") from error
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InvalidInputError(f"the template cannot be rendered: {type(error).__name__}: {error}") from error
+    finally:
+        BUDGET.reset(token)

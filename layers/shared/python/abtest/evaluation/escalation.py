@@ -21,6 +21,7 @@ def to_escalate(panel: JudgeConfiguration, verdicts: Iterable[Verdict]) -> froze
     """Return (sample, variant) for what the members of a panel disagree about; of a pair the variant is the treatment.
 
     They disagree where two scores are further apart than `agree_within`, and where fewer than two of them have scored.
+    An answer that does not exist is nobody's disagreement.
 
     Args:
         panel: a judge of the type `panel` whose options are right.
@@ -33,11 +34,16 @@ def to_escalate(panel: JudgeConfiguration, verdicts: Iterable[Verdict]) -> froze
     members = frozenset(options.members)
     scores: dict[tuple[str, str], list[float]] = {}
     for verdict in verdicts:
-        if verdict.judge in members:
+        if verdict.judge in members and not _without_answer(verdict):
             found = scores.setdefault((verdict.sample_id, verdict.variant), [])
             if verdict.status == "scored" and verdict.score is not None:
                 found.append(verdict.score)
     return frozenset(case for case, found in scores.items() if _disagree(found, options.agree_within))
+
+
+def _without_answer(verdict: Verdict) -> bool:
+    # A judge that could not be asked has votes that say so.
+    return verdict.status == "not_judged" and not verdict.votes
 
 
 def _disagree(scores: list[float], agree_within: float) -> bool:

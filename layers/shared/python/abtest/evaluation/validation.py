@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from abtest.contracts.expectations import expectation
 from abtest.core.errors import InputIssue
 from abtest.core.registry import nearest, unknown_name
 from abtest.evaluation.registry import judge_types, load_judge
@@ -74,7 +75,9 @@ def _issue(judge_type: str, model: type[BaseModel], detail: Mapping[str, Any]) -
         return InputIssue(path, str(detail["ctx"]["error"]), found=_found(detail))
     if kind == "literal_error":
         return InputIssue(path, "this is not one of the choices", _shown(detail["input"]), detail["ctx"]["expected"])
-    return InputIssue(path, _sentence(detail["msg"]), found=_shown(detail["input"]))
+    allowed = expectation(detail)
+    message = _sentence(detail["msg"]) if allowed is None else "the value does not fit"
+    return InputIssue(path, message, _shown(detail["input"]), allowed)
 
 
 def _model_around(model: type[BaseModel], place: Sequence[str]) -> type[BaseModel]:

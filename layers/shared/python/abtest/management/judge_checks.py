@@ -175,6 +175,9 @@ def imported_issues(
         yield InputIssue(f"{path}.scale", message, f"{low:g} to {high:g}", f"[{lowest:g}, {highest:g}], or wider")
     elif overall.binary and not scores.binary:
         yield InputIssue(f"{path}.binary", "the dataset has scores between 0 and 1", "true", "false")
+    elif overall.binary and scores.repeats > 1:
+        message = "the dataset scores answers several times, and the mean of such scores is not 0 or 1"
+        yield InputIssue(f"{path}.binary", message, "true", "false")
     for metric in fact.metrics:
         if metric.dimension is not None and len(fact.metrics) > 1 and metric.dimension not in scores.dimensions:
             allowed = ", ".join(scores.dimensions) or "none: no row has dimensions"

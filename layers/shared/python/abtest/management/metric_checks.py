@@ -122,6 +122,7 @@ def guardrail_metric_issues(guardrails: Mapping[str, Guardrail], metrics: JudgeM
         maker = metrics.maker(metric)
         if maker is not None:
             yield from _escalated(path, metric, maker, metrics)
+            yield from _relative(f"guardrails.{name}.margin_relative", guardrail, maker)
         elif metric not in RESERVED_METRICS and not metrics.measured(metric):
             known = (*metrics.names, *RESERVED_METRICS)
             yield InputIssue(path, f"nobody measures it{_guess(metric, known)}", metric, ", ".join(known))
@@ -134,6 +135,13 @@ def _escalated(path: str, metric: str, maker: JudgeFacts, metrics: JudgeMetrics)
             f"{maker.name!r} is asked only where the members of {panel!r} disagree, so most answers lack its score"
         )
         yield InputIssue(path, message, metric, f"{panel}, or a judge that judges every answer")
+
+
+def _relative(path: str, guardrail: Guardrail, maker: JudgeFacts) -> Iterator[InputIssue]:
+    """Yield a margin that is a share of nothing: the control's own preference is what the treatment leaves it, or 0."""
+    if maker.pairwise and guardrail.margin_relative is not None:
+        message = f"{guardrail.metric!r} is a preference, of which the control has no value of its own"
+        yield InputIssue(path, message, f"{guardrail.margin_relative:g}", "margin, as a net preference: 0.05, for one")
 
 
 def _never_final(metric: str, maker: JudgeFacts, design: Design) -> Iterator[InputIssue]:

@@ -92,6 +92,19 @@ def check_source(run: Run) -> None:
         )
 
 
+def clashes(request: RejudgeRequest, before: TestDefinition) -> list[InputIssue]:
+    """Return an issue for each judge that would take the place of one that is to be kept beside it.
+
+    Args:
+        request: what is asked for.
+        before: the run's definition.
+    """
+    message = "the run has a judge of this name, and both are to be kept: one metric would be two instruments"
+    allowed = "another name; or without `add`, so that it takes the place of all"
+    taken = [name for name in request.judges if request.add and name in before.judges]
+    return [InputIssue(f"judges.{name}", message, name, allowed) for name in taken]
+
+
 def rejudged_definition(
     request: RejudgeRequest, before: TestDefinition, kept: Mapping[str, JudgeFacts]
 ) -> tuple[dict[str, Any], list[str]]:

@@ -34,7 +34,14 @@ from abtest.management.ports import (
     UsageHistory,
     Workflow,
 )
-from abtest.management.rejudging import Rejudging, check_source, read_request, rejudged_definition, request_path
+from abtest.management.rejudging import (
+    Rejudging,
+    check_source,
+    clashes,
+    read_request,
+    rejudged_definition,
+    request_path,
+)
 
 MAX_KEY_BYTES = 255
 PriceBook = Callable[[Mapping[str, ProviderFacts]], PriceOf]
@@ -141,6 +148,7 @@ class TestOrchestrator:
         if request is None:
             raise InvalidInputError("The run cannot be judged anew by this.", issues)
         before = source.definition or test.definition
+        issues += clashes(request, before)
         body, warnings = rejudged_definition(request, before, self.judges.facts(before.judges))
         known = self.providers.facts(workspace)
         checked = self._checks(workspace, known).rejudging(body, test.dataset)

@@ -25,7 +25,7 @@ from abtest.contracts.definition import (
 from abtest.contracts.judging import JudgeFacts
 from abtest.core.errors import InputIssue, InvalidInputError
 from abtest.core.registry import nearest
-from abtest.management import designs, judge_checks, metric_checks, prompt_checks
+from abtest.management import designs, judge_checks, judge_template_checks, metric_checks, prompt_checks
 from abtest.management.metric_checks import JudgeMetrics
 from abtest.management.model import DatasetSummary
 from abtest.management.ports import JudgeCatalogue
@@ -124,11 +124,13 @@ def check_against_dataset(
     ]
     facts = definition.facts if isinstance(definition, ReadableParts) else judges.facts(definition.judges)
     issues += judge_checks.sample_issues(facts, dataset)
+    issues += judge_template_checks.template_issues(definition.judges, dataset)
     warnings = _warnings(definition, dataset)
     warnings += judge_checks.model_warnings(facts, definition.variants, judges.family)
     warnings += judge_checks.sample_warnings(
         facts, dataset, lambda name: judges.read_documents(definition.judges[name])
     )
+    warnings += judge_template_checks.template_warnings(definition.judges, dataset)
     return issues, warnings
 
 

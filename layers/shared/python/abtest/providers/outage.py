@@ -56,16 +56,22 @@ class OutageWatch:
         max_in_flight: of the batch; twice as many failed calls, and at least 20, are enough to stop early.
         has_answered_before: whether the provider is known by now to have answered somebody, of whatever run: then a
             silent one is waited for. Another worker may get the first answer while this one gets none.
+        answered: calls of the same piece of work that were answered before this batch.
     """
 
     def __init__(
-        self, provider: ModelProvider, model: str, max_in_flight: int, has_answered_before: Callable[[], bool]
+        self,
+        provider: ModelProvider,
+        model: str,
+        max_in_flight: int,
+        has_answered_before: Callable[[], bool],
+        answered: int = 0,
     ) -> None:
         self._provider = provider
         self._model = model
         self._enough = max(_FEWEST_FOR_AN_EARLY_END, 2 * max_in_flight)
         self._failures: Counter[FailureReason] = Counter()
-        self._answered = 0
+        self._answered = answered
         self._throttled_in_a_row = 0
         self._last_detail = ""
         self._has_answered_before = has_answered_before

@@ -61,6 +61,8 @@ class Batch:
         recordings: rows by sample id, for a vendor of recorded answers.
         failed: rows of an earlier pass that stand: their samples are not asked again.
         attempts: of earlier passes, by sample.
+        answered: requests of the same piece of work that the provider has answered, asked before these: what fails now
+            says something about these requests then, and nothing about the provider as a whole.
     """
 
     provider: ModelProvider
@@ -70,6 +72,7 @@ class Batch:
     recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
     failed: Sequence[ModelResponse] = ()
     attempts: Mapping[str, tuple[Attempt, ...]] = field(default_factory=dict)
+    answered: int = 0
 
 
 async def answer_batch(batch: Batch, ports: BatchPorts, settings: BatchSettings) -> BatchResult:
@@ -104,7 +107,11 @@ class _BatchRun:
         self._gate = BatchGate(batch.provider, batch.requests[0], ports, settings, self._stop)
         self._caller = Caller(codec, ports, settings.retry, batch.provider.timeout_s, self._stop, self._gate)
         self._outage = OutageWatch(
-            batch.provider, self._model, settings.max_in_flight, lambda: self._gate.has_answered_before
+            batch.provider,
+            self._model,
+            settings.max_in_flight,
+            lambda: self._gate.has_answered_before,
+            batch.answered,
         )
         self._rows = BatchRows(batch.requests, batch.provider, settings)
         self._writer = LedgerWriter(

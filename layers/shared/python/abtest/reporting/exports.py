@@ -13,7 +13,7 @@ from abtest.analytics.model import AnalysisPlan, AnalysisResult
 from abtest.contracts.records import ModelResponse
 from abtest.reporting.rows import PairedRow
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _ROWS_A_CHUNK = 500
 
 
@@ -25,8 +25,8 @@ def analysis_json(analysis: AnalysisResult) -> bytes:
 def samples_csv(rows: Iterable[PairedRow], plan: AnalysisPlan) -> Iterator[bytes]:
     """Yield a CSV file (RFC 4180, UTF-8) with one line for every sample and variant, in pieces.
 
-    A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula. Such a
-    text gets one `'` before it; whoever reads the file by program removes that one character. Numbers are not touched.
+    A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula. Such a text
+    gets one `'` before it; whoever reads the file by program removes that one character. Numbers are not touched.
 
     Args:
         rows: all rows of the run; read once.

@@ -58,7 +58,7 @@ def win_rate_grid(analysis: AnalysisResult) -> Grid | None:
     rows = [
         (
             judge.judge,
-            one.treatment,
+            f"{one.treatment}, disagreements only" if judge.escalated_only else one.treatment,
             (
                 f"{one.n:,}",
                 _percent(one.win_rate),

@@ -72,8 +72,10 @@ def _score(judged: Mapping[str, Verdict], metric: str, *, against: str | None = 
         fits = verdict.status == "scored" and (against is None or verdict.against == against)
         return verdict.score if fits else None
     for judge, of_judge in judged.items():
-        if metric.startswith(f"{judge}.") and (against is None or of_judge.against == against):
-            return of_judge.dimensions.get(metric[len(judge) + 1 :])
+        # Names may have dots, so that several judges can be called like the beginning of a metric.
+        name = metric[len(judge) + 1 :]
+        if metric == f"{judge}.{name}" and name in of_judge.dimensions and against in (None, of_judge.against):
+            return of_judge.dimensions[name]
     return None
 
 

@@ -1,7 +1,8 @@
 """A judge tried over the API: which templates it names, which calls it makes, what they cost the workspace.
 
 A trial goes the way of every call, through the limits, the circuit and the price list. What it leaves behind is its
-price in the workspace's budget and what it showed of the provider's health; its answers are kept nowhere.
+price in the workspace's budget and what it showed of the provider's health; its answers are kept nowhere. Should the
+function die amid a trial, what was reserved stays spent: too much is counted then, and never too little.
 
 Depends on: evaluation, `trial_calls`, the stores of templates and budgets. Used by: `functions/try_judge`.
 """

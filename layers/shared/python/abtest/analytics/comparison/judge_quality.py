@@ -14,6 +14,7 @@ from abtest.analytics.data.tables import (
     FIRST,
     INVALID,
     SECOND,
+    TIE,
     Codes,
     PairwiseTable,
     PreferenceTable,
@@ -22,6 +23,7 @@ from abtest.analytics.data.tables import (
     Values,
 )
 from abtest.analytics.model import Agreement, LengthControlled, PositionBias
+from abtest.analytics.statistics.clustered_share import clustered_share
 from abtest.analytics.statistics.length_controlled_win_rate import length_controlled_win_rate
 from abtest.analytics.statistics.position_bias import PositionCounts
 from abtest.analytics.statistics.sign_test import SignTest
@@ -88,14 +90,16 @@ def position_bias(
     found = PositionCounts.of(straight, turned).result(alpha)
     if found.n == 0:
         return PositionBias(status="no_data", first_rate=first_rate)
-    alone = np.unique(unit).size == unit.size
+    rate = found.flip_rate
+    if np.unique(unit).size < unit.size:
+        # Wilson's interval takes pairs for independent; several judges or variants of one sample are not.
+        rate = clustered_share((straight == turned) & (straight != TIE), unit, alpha)
     return PositionBias(
         status=found.status if found.status in ("ok", "all_ties") else "ok",
         pairs=found.n,
-        flip_rate=found.flip_rate.share,
-        # Wilson's interval takes pairs for independent; several judges or variants of one sample are not.
-        flip_rate_low=found.flip_rate.ci_low if alone else None,
-        flip_rate_high=found.flip_rate.ci_high if alone else None,
+        flip_rate=rate.share,
+        flip_rate_low=rate.ci_low,
+        flip_rate_high=rate.ci_high,
         first_rate=first_rate,
         p_value=_lean(unit, straight, turned),
     )
@@ -108,10 +112,14 @@ def _both_orders(table: PairwiseTable, known: npt.NDArray[np.bool_]) -> tuple[Co
     pair = ((table.sample.astype(np.int64) * count + low) * count + high) * len(table.judges) + table.judge
     straight, turned = known & (table.first == low), known & (table.first == high)
     _, one, other = np.intersect1d(pair[straight], pair[turned], return_indices=True)
-    sample = table.sample[straight][one]
+    unit = _units(table, table.sample[straight][one])
+    return unit, table.verdict[straight][one], table.verdict[turned][other]
+
+
+def _units(table: PairwiseTable | PreferenceTable, sample: Codes) -> Codes:
+    """Return the independent unit of each row: the cluster of its sample, or the sample itself."""
     cluster = table.groups.cluster[sample]
-    unit = np.where(cluster < 0, len(table.groups.clusters) + sample, cluster)
-    return unit.astype(np.int32), table.verdict[straight][one], table.verdict[turned][other]
+    return np.where(cluster < 0, len(table.groups.clusters) + sample, cluster).astype(np.int32)
 
 
 def _lean(unit: Codes, straight: Codes, turned: Codes) -> float:
@@ -150,7 +158,7 @@ def length_controlled_of(
             np.where(back, 1 - share, share),
             np.where(back, own, other),
             np.where(back, other, own),
-            clusters=table.sample[rows],
+            clusters=_units(table, table.sample[rows]),
             alpha=alpha,
         )
         found.append(

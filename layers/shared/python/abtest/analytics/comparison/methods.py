@@ -15,6 +15,7 @@ from abtest.analytics.statistics import (
     bradley_terry,
     cluster_robust,
     clustered_mean,
+    clustered_share,
     cohen_kappa,
     coverage,
     descriptive,
@@ -88,6 +89,10 @@ def of_judges(result: AnalysisResult) -> list[Method]:
     lengths = [*result.length_controlled, *(one for judge in result.judges for one in judge.length_controlled)]
     ranked = result.ranking is not None and len(result.ranking.variants) > 2
     joined = [load_consensus(name).method for name in dict.fromkeys(panel.consensus for panel in result.panels)]
+    flips = any(p is not None and p.pairs > 0 for p in positions)
+    # Pairs belong together in clusters, as several treatments of one sample, and as several judges of one pair.
+    together = len(result.plan.treatments) > 1 or any(c.clusters is not None for c in result.comparisons)
+    together = together or (not result.judges and result.agreement is not None)
     one_order = any(p is not None and p.pairs == 0 and p.p_value is not None for p in positions)
 
     def rated(name: str) -> bool:
@@ -101,7 +106,8 @@ def of_judges(result: AnalysisResult) -> list[Method]:
         (rated("cohen_kappa"), cohen_kappa.STATISTIC),
         (rated("fleiss_kappa"), fleiss_kappa.STATISTIC),
         (rated("gwet_ac1"), gwet_agreement.STATISTIC),
-        (any(p is not None and p.pairs > 0 for p in positions), position_bias.STATISTIC),
+        (flips, position_bias.STATISTIC),
+        (flips and together and result.plan.design.kind == "fixed", clustered_share.STATISTIC),
         (one_order, position_bias.POSITION_EFFECT),
         (any(found.win_rate is not None for found in lengths), length_controlled_win_rate.STATISTIC),
     )

@@ -5,7 +5,10 @@ mismatch); they can differ in what came back. Missingness that depends on the va
 selection. Its exact test is McNemar's on "has a score", at the level of an alarm; its harm is bounded by giving every
 missing score the worst value for the side that looks better (Horowitz and Manski 2000, worst-case bounds).
 
-Depends on: numpy, `abtest.analytics.statistics.mcnemar`. Used by: `abtest.analytics.engine`.
+A preference is missing on both sides at once, whoever did not answer: there the sides differ in who had an answer.
+
+Depends on: numpy, `abtest.analytics.statistics.mcnemar`. Used by: `abtest.analytics.engine`,
+`abtest.analytics.insights.facts`.
 """
 
 from __future__ import annotations
@@ -13,11 +16,57 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abtest.analytics.data.scores import SampleScores
 from abtest.analytics.data.tables import Values
+from abtest.analytics.plan import AnalysisPlan
 from abtest.analytics.statistics.mcnemar import McNemar
 from abtest.analytics.summaries import Missingness
 
 Present = npt.NDArray[np.bool_]
+
+
+def missing_of(plan: AnalysisPlan, scores: SampleScores, treatment: str) -> Missingness:
+    """Return how what is missing of the primary metric differs between the control and a treatment.
+
+    Args:
+        plan: the declared analysis.
+        scores: of all samples; of a preference with the answers' errors, without which nothing is known to differ.
+        treatment: a variant that is not the control.
+    """
+    control, own = (scores.column(variant, plan.primary_metric) for variant in (plan.control, treatment))
+    if not plan.is_preference(plan.primary_metric):
+        return missingness(control, own)
+    answered = (scores.column(variant, "error_rate") == 0 for variant in (plan.control, treatment))
+    return missing_answers(own - control, *answered)
+
+
+def missing_answers(net: Values, answered_control: Present, answered_treatment: Present) -> Missingness:
+    """Return how the answers differ that pairs without a preference lack.
+
+    A pair that both sides answered is alike on both sides, whatever the judge made of it.
+
+    Args:
+        net: treatment's share of the preference less the control's, shape (samples,), NaN being missing.
+        answered_control: whether the control answered, shape (samples,).
+        answered_treatment: whether the treatment did.
+    """
+    known = ~np.isnan(net)
+    has_control, has_treatment = known | answered_control, known | answered_treatment
+    one_sided = int(np.count_nonzero(has_control != has_treatment))
+    if not one_sided:
+        return Missingness()
+    table = McNemar.of(has_control.astype(np.float64), has_treatment.astype(np.float64))
+    judged = net[known]
+    effect = float(judged.mean()) if judged.size else 0.0
+    lost = -1.0 if effect >= 0 else 1.0
+    worst = float(judged.sum() + lost * one_sided) / (judged.size + one_sided) if judged.size else None
+    return Missingness(
+        only_control=table.only_a,
+        only_treatment=table.only_b,
+        p_value=table.result().p_value,
+        worst_case_effect=worst,
+        reversible=worst is not None and worst * effect <= 0,
+    )
 
 
 def missingness(control: Values, treatment: Values) -> Missingness:

@@ -80,7 +80,8 @@ class Batch:
             if response.outcome == "failed":
                 continue
             self.values[variant, "refusal_rate"][row] = float(response.outcome in REFUSALS)
-            lengths[row] = len(response.text or "")
+            # Judges are shown nothing of an answer that was refused.
+            lengths[row] = 0 if response.outcome in REFUSALS else len(response.text or "")
             usage = response.usage
             quantities = (
                 response.latency_ms,
@@ -97,7 +98,7 @@ class Batch:
     def _read_verdicts(self, verdicts: Iterable[Verdict]) -> None:
         judges = {judge.name: judge for judge in self.plan.instruments if judge.kind != "panel"}
         dimensions = {(judge.judge, judge.dimension): judge for judge in self.plan.judges if judge.dimension}
-        deciding = _deciding(self.plan)
+        deciding, primary = _deciding(self.plan), self.plan.judge(self.plan.primary_metric)
         for verdict in verdicts:
             judge = judges.get(verdict.judge)
             if judge is None or verdict.variant not in self.responses:
@@ -113,14 +114,19 @@ class Batch:
                     if metric is not None:
                         self._put(metric, verdict.variant, row, score)
             if judge.pairwise and len(verdict.votes) > 1:
-                key = (verdict.variant, judge.name)
-                if key not in self.orders:
-                    self.orders[key] = np.full(len(self.samples), NOT_BOTH, dtype=np.int8)
-                self.orders[key][row] = position_code(verdict.votes)
+                self._order(judge, verdict, row)
+                if primary is not None and primary.dimension and primary.judge == judge.name:
+                    self._order(primary, verdict, row)
             if verdict.judge in deciding:
                 for variant in (verdict.variant, verdict.against):
                     if variant is not None:
                         self._statuses.setdefault((variant, verdict.sample_id), set()).add(verdict.status)
+
+    def _order(self, metric: JudgeMetric, verdict: Verdict, row: int) -> None:
+        key = (verdict.variant, metric.name)
+        if key not in self.orders:
+            self.orders[key] = np.full(len(self.samples), NOT_BOTH, dtype=np.int8)
+        self.orders[key][row] = position_code(verdict.votes, metric.dimension)
 
     def _put(self, metric: JudgeMetric, variant: str, row: int, score: float) -> None:
         if metric.binary and not metric.pairwise and score not in (0, 1):

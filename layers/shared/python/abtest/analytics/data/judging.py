@@ -102,6 +102,7 @@ class JudgeStatistics:
     Args:
         statuses: status to count of verdicts.
         votes: the same of single votes.
+        unaskable: invalid verdicts without a vote: the sample lacks what the judge would ask about.
         repaired: votes that were read at the second attempt.
         fallbacks: number of a fallback model, from 1, to votes that it gave.
         versions: version to verdicts.
@@ -113,6 +114,7 @@ class JudgeStatistics:
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     votes: Mapping[str, int] = field(default_factory=dict)
+    unaskable: int = 0
     repaired: int = 0
     fallbacks: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
@@ -136,6 +138,7 @@ class JudgeStatistics:
         return JudgeStatistics(
             statuses=added(self.statuses, other.statuses),
             votes=added(self.votes, other.votes),
+            unaskable=self.unaskable + other.unaskable,
             repaired=self.repaired + other.repaired,
             fallbacks=added(self.fallbacks, other.fallbacks),
             versions=added(self.versions, other.versions),
@@ -160,6 +163,7 @@ class JudgeStatistics:
         return cls(
             statuses=dict(Counter(verdict.status for verdict in verdicts)),
             votes=dict(Counter(vote.status for vote in votes)),
+            unaskable=sum(verdict.status == "invalid" and not verdict.votes for verdict in verdicts),
             repaired=sum(vote.repaired for vote in scored),
             fallbacks=dict(Counter(str(vote.fallback) for vote in scored if vote.fallback)),
             versions=dict(Counter(verdict.judge_version for verdict in verdicts if verdict.judge_version)),
@@ -188,17 +192,21 @@ def _orders(verdicts: Sequence[Verdict]) -> dict[str, OrderCounts]:
     return {v: OrderCounts(triple(v, "treatment_first"), triple(v, "control_first")) for v in variants}
 
 
-def position_code(votes: Sequence[Vote]) -> int:
+def position_code(votes: Sequence[Vote], dimension: str | None = None) -> int:
     """Return which position won in each of both orders, as 3 times that of `control_first` plus the other's.
 
     Repeats are averaged within an order first. `NOT_BOTH` where an order has no vote with a score.
 
     Args:
         votes: on one pair of answers.
+        dimension: what is looked at; None for the preference on the whole.
     """
     means: list[float] = []
     for order in ("control_first", "treatment_first"):
-        scores = [vote.score for vote in votes if vote.order == order and vote.score is not None]
+        said = [
+            vote.score if dimension is None else vote.dimensions.get(dimension) for vote in votes if vote.order == order
+        ]
+        scores = [score for score in said if score is not None]
         if not scores:
             return NOT_BOTH
         means.append(sum(scores) / len(scores))

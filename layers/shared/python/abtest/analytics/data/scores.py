@@ -92,6 +92,7 @@ class SampleScores:
         names: identifier of every sample, or none when nobody asks for them.
         why: variant to codes of why the primary metric is missing, shape (samples,); see `REASONS`.
         orders: (treatment, pairwise judge) to which position won in each order, shape (samples,); see `position_code`.
+            Of a dimension that the test is decided by the same, under its metric.
     """
 
     samples: int = 0

@@ -59,6 +59,11 @@ def headline(
     if verdict == "no_worse" and no_worse is not None:
         margin = amount_text(no_worse.margin, comparison.unit)
         return f"{treatment} is no worse than {control} on {metric} by the declared margin of {margin}{but}: {numbers}."
+    if verdict == "undecided" and (comparison.decisive_p or 1.0) < plan.alpha:
+        return (
+            f"No conclusion about {treatment} and {control} on {metric}, because answers are not missing alike: "
+            f"{numbers}."
+        )
     if verdict == "undecided":
         return f"No significant difference between {treatment} and {control} on {metric}: {numbers}. {NOT_EQUAL}"
     objection = but if verdict == "better" else ""
@@ -125,8 +130,9 @@ def guardrail_sentence(guardrail: GuardrailResult, plan: AnalysisPlan) -> str:
 def missing_sentence(plan: AnalysisPlan, comparison: Comparison, missing: Missingness) -> str:
     """Return why missing answers block the verdict; without the figure of a test where the design forbids it."""
     p = f" (exact McNemar {p_text(missing.p_value or 1.0)})" if plan.design.kind == "fixed" else ""
+    what = "an answer" if plan.is_preference(comparison.metric) else "a score"
     return (
-        f"Answers are not missing alike: {missing.only_control:,} samples have a score of {comparison.control} only, "
+        f"Answers are not missing alike: {missing.only_control:,} samples have {what} of {comparison.control} only, "
         f"{missing.only_treatment:,} of {comparison.treatment} only{p}, and the missing ones could reverse the "
         "result. Find out why they are missing before trusting any difference."
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from abtest.analytics.data.scores import SampleScores
-from abtest.analytics.model import AnalysisResult, Comparison, Insight
+from abtest.analytics.model import AnalysisPlan, AnalysisResult, Comparison, Insight
 from abtest.analytics.summaries import ALARM
 from abtest.analytics.wording import effect_text, p_text, significant, value_text
 
@@ -69,21 +69,22 @@ def uneven_coverage(result: AnalysisResult, scores: SampleScores) -> Iterator[In
 
 
 def _one_sided(result: AnalysisResult, scores: SampleScores) -> Iterator[Insight]:
-    from abtest.analytics.comparison.missing import missingness
+    from abtest.analytics.comparison.missing import missing_of
 
     plan, metric = result.plan, result.plan.primary_metric
     for treatment in plan.treatments:
-        missing = missingness(scores.column(plan.control, metric), scores.column(treatment, metric))
+        missing = missing_of(plan, scores, treatment)
         fixed = plan.design.kind == "fixed"
         level = plan.alpha if fixed else ALARM
         if missing.p_value is None or missing.p_value >= level or missing.worst_case_effect is None:
             continue
         test = f" (exact McNemar {p_text(missing.p_value)})" if fixed else ""
         effect = effect_text(missing.worst_case_effect, plan.unit(metric))
+        what = "Answers" if plan.is_preference(metric) else "Scores"
         yield Insight(
             kind="coverage",
             sentence=(
-                f"Scores are missing more on one side: {missing.only_treatment:,} samples have one of {treatment} "
+                f"{what} are missing more on one side: {missing.only_treatment:,} samples have one of {treatment} "
                 f"only, {missing.only_control:,} of {plan.control} only{test}; with the worst value for each "
                 f"missing one the difference would be {effect}."
             ),
@@ -145,8 +146,7 @@ def metrics_that_disagree(result: AnalysisResult, _scores: SampleScores) -> Iter
             yield Insight(
                 kind="metrics_disagree",
                 sentence=(
-                    f"Metrics disagree about {treatment}: {_reading(primary, plan.alpha)}, but "
-                    f"{_reading(other, plan.alpha)}."
+                    f"Metrics disagree about {treatment}: {_reading(plan, primary)}, but {_reading(plan, other)}."
                 ),
                 weight=0.8,
             )
@@ -185,7 +185,7 @@ def cost_against_quality(result: AnalysisResult, _scores: SampleScores) -> Itera
         quality_side, cost_side = _direction(quality, plan.alpha), _direction(cost, plan.alpha)
         share = 100 * cost.effect / cost.mean_control
         money = f"{'+' if share >= 0 else '−'}{significant(abs(share))} % cost per answer ({_p(cost, plan.alpha)})"
-        reading = _reading(quality, plan.alpha)
+        reading = _reading(plan, quality)
         if quality_side > 0 and cost_side > 0:
             yield Insight(kind="dominance", sentence=f"Better and cheaper: {reading}, at {money}.", weight=0.75)
         elif quality_side < 0 and cost_side < 0:
@@ -227,10 +227,12 @@ def _direction(comparison: Comparison, alpha: float) -> int:
     return 1 if (effect < 0) == comparison.lower_is_better else -1
 
 
-def _reading(comparison: Comparison, alpha: float) -> str:
+def _reading(plan: AnalysisPlan, comparison: Comparison) -> str:
     effect = effect_text(comparison.effect or 0.0, comparison.unit)
-    control = value_text(comparison.mean_control, comparison.unit)
-    return f"{effect} on {comparison.metric} (from {control}; {_p(comparison, alpha)})"
+    # A net preference starts from nothing by definition.
+    net = plan.is_preference(comparison.metric) and len(plan.treatments) > 1
+    start = "" if net else f"from {value_text(comparison.mean_control, comparison.unit)}; "
+    return f"{effect} on {comparison.metric} ({start}{_p(comparison, plan.alpha)})"
 
 
 def _p(comparison: Comparison, alpha: float) -> str:

@@ -33,12 +33,13 @@ def judges_that_disagree(result: AnalysisResult, _scores: SampleScores) -> Itera
             continue
         raw = "" if agreement.raw is None else f", raw agreement {100 * agreement.raw:.0f} %"
         ac1 = "" if agreement.gwet_ac1 is None else f", Gwet's AC1 {agreement.gwet_ac1:.2f}"
-        of_panel = f" of {agreement.metric}," if result.judges and agreement.metric else ""
+        judges = ", ".join(agreement.judges)
+        who = f"members of {agreement.metric} ({judges})" if result.judges and agreement.metric else f"judges {judges}"
         primary = agreement.metric in ("", result.plan.primary_metric) or not result.judges
         yield Insight(
             kind="judges_disagree",
             sentence=(
-                f"The judges{of_panel} {', '.join(agreement.judges)} agree little: Krippendorff's alpha "
+                f"The {who} agree little: Krippendorff's alpha "
                 f"{number_text(alpha, 2)}{raw}{ac1}, over {agreement.units:,} rated items; below "
                 f"{LEAST_AGREEMENT:g} conclusions are tentative."
             ),
@@ -86,7 +87,7 @@ def judges_that_flip(result: AnalysisResult, _scores: SampleScores) -> Iterator[
 def judges_that_cannot_be_read(result: AnalysisResult, _scores: SampleScores) -> Iterator[Insight]:
     """Yield a judge whose verdicts are invalid often."""
     for judge in result.judges:
-        invalid, total = judge.verdicts.get("invalid", 0), sum(judge.verdicts.values())
+        invalid, total = judge.unreadable, sum(judge.verdicts.values()) - judge.unaskable
         if judge.kind == "model" and total and invalid / total >= INVALID_OFTEN:
             yield Insight(
                 kind="judge_invalid",

@@ -47,7 +47,9 @@ class DetectableEffect:
 
 
 def size_of(n: float) -> SampleSize:
-    """Return a sample size with the next whole number above it."""
+    """Return a sample size with the next whole number above it; `unreachable` where no number is so large."""
+    if not math.isfinite(n):
+        return SampleSize("unreachable")
     # What rounding adds to a whole number does not cost a sample.
     return SampleSize("ok", n, math.ceil(n - 1e-9 * max(1.0, n)))
 

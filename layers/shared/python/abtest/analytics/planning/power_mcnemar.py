@@ -61,7 +61,9 @@ def sample_size_mcnemar(p_b: float, p_c: float, *, power: float = 0.8, alpha: fl
     # Rounding can put the variance, which is at least 0, below it.
     spread = math.sqrt(max(0.0, discordance - difference**2))
     reach = upper_quantile(alpha / 2) * math.sqrt(discordance) + upper_quantile(1 - power) * spread
-    return size_of((reach / difference) ** 2)
+    # A product, because a power of a huge number raises where the product is infinite.
+    ratio = reach / difference
+    return size_of(ratio * ratio)
 
 
 def power_mcnemar(pairs: int, p_b: float, p_c: float, *, alpha: float = 0.05) -> Power:

@@ -52,7 +52,9 @@ def sample_size_proportions(p1: float, p2: float, *, power: float = 0.8, alpha: 
         return SampleSize("unreachable")
     null, alternative = _spreads(p1, p2)
     reach = upper_quantile(alpha / 2) * null + upper_quantile(1 - power) * alternative
-    return size_of((reach / (p2 - p1)) ** 2)
+    ratio = reach / (p2 - p1)
+    # A product, because a power of a huge number raises where the product is infinite.
+    return size_of(ratio * ratio)
 
 
 def power_proportions(n: float, p1: float, p2: float, *, alpha: float = 0.05) -> Power:

@@ -84,7 +84,7 @@ class BlocksByName:
         return len(self._texts)
 
     def __str__(self) -> str:
-        return str(Blocks(Block("INPUT", self._tag, f"{name}:\n{text}") for name, text in self._texts.items()))
+        return str(Blocks(Block("INPUT", self._tag, f"{sound(name)}:\n{text}") for name, text in self._texts.items()))
 
 
 def tag_of(texts: Sequence[str]) -> str:
@@ -123,8 +123,9 @@ class SampleTexts:
         self.rubric = sound(sample.rubric or "")
 
     def all(self) -> list[str]:
-        """Return every text."""
-        texts = [self.question, self.reference, self.expected_outcome, self.rubric, *self.inputs.values()]
+        """Return every text, names of inputs among them: an override of the template may show those too."""
+        inputs = (text for pair in self.inputs.items() for text in pair)
+        texts = [self.question, self.reference, self.expected_outcome, self.rubric, *inputs]
         return [*texts, *(text for _, text in self.messages), *self.documents]
 
     def values(self, tag: str) -> dict[str, Any]:

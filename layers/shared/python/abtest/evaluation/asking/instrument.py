@@ -63,7 +63,8 @@ class Instrument:
             {
                 "format": _FORMAT,
                 "type": self.type,
-                "model": self.parameters.models()[0].model_dump(mode="json"),
+                # A parameter is the same whether it was written or is the judge's own choice.
+                "model": self.parameters.models()[0].model_dump(mode="json", exclude={"wished"}),
                 "templates": [content_hash(list(self._parts)), latest(FRAME).sha256, latest(REPAIR).sha256],
                 "form": self.form,
                 "values": self.values,
@@ -104,6 +105,7 @@ class Instrument:
             "repeats": self.parameters.repeats,
             "needs_reference": self.parameters.reference == "required",
             "structured": self.parameters.structured_output == "auto",
+            "dimensions": tuple(one.name for one in self.dimensions),
         }
 
 

@@ -63,6 +63,7 @@ class AskingJudge(ABC):
         structured: whether the schema of a reply may be sent.
         output_schema: the JSON schema of one reply.
         pinned: its pinned examples.
+        dimensions: names of what it looks at.
     """
 
     name: str
@@ -74,6 +75,7 @@ class AskingJudge(ABC):
     structured: bool
     output_schema: dict[str, Any]
     pinned: tuple[PinnedCase, ...]
+    dimensions: tuple[str, ...]
 
     @abstractmethod
     def cases(
@@ -237,6 +239,7 @@ class AskingJudge(ABC):
         """Return the verdict of a case that no question was made of."""
         settled = None if case.missing is not None else self.settled(case)
         score, reason = settled if settled is not None else (None, case.missing)
+        several = self.dimensions if len(self.dimensions) > 1 else ()
         if reason is None:
             reason = self._why_impossible(case)
         return Verdict(
@@ -247,6 +250,7 @@ class AskingJudge(ABC):
             judge_version=self.version,
             status="scored" if settled is not None else "not_judged" if case.missing is not None else "invalid",
             score=score,
+            dimensions=dict.fromkeys(several, score) if score is not None else {},
             reason=shortened(reason),
         )
 

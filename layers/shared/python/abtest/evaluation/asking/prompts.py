@@ -48,6 +48,7 @@ class Prompts:
         self._rules = render(frame.system, {})
         self._reply = render(frame.user, {"form": form, "what": what})
         self._answer_names = _answer_names(template)
+        self._overridden = user != latest(template).user
         # Rendered once where nothing of a sample is in it, as in the built-in ones.
         self._system = self._framed_system(self._judge) if variables(system) <= _OF_THE_JUDGE else None
 
@@ -64,7 +65,7 @@ class Prompts:
             shown: positions in `answers` in the order in which they are shown.
 
         Raises:
-            InvalidInputError: the template needs what this sample has not.
+            InvalidInputError: the template needs what this sample has not, or does not show its answers.
         """
         # Both orders of a pair have one tag: the prompts then differ in the order alone.
         answers = tuple(map(sound, answers))
@@ -73,7 +74,10 @@ class Prompts:
         for (variable, name), position in zip(self._answer_names, shown, strict=True):
             values[variable] = Block(name, tag, answers[position])
         system = self._system if self._system is not None else self._framed_system(values)
-        return (("system", system), ("user", f"{render(self._user_source, values).strip()}\n\n{self._reply}"))
+        user = render(self._user_source, values).strip()
+        if self._overridden:
+            check_shown(user, {variable: values[variable] for variable, _ in self._answer_names})
+        return (("system", system), ("user", f"{user}\n\n{self._reply}"))
 
     def repaired(self, messages: Messages, reply: str, problem: str) -> Messages:
         """Return the prompt that asks again after a reply that could not be read.
@@ -167,9 +171,28 @@ def check_override(template: str, part: str, source: str) -> None:
         shown = render(source, {**judge, **values, **blocks})
     except InvalidInputError as error:
         raise ValueError(error.message) from error
-    unshown = [repr(name) for name, block in blocks.items() if str(block) not in shown]
-    if part == "user" and unshown:
-        raise ValueError(f"the template does not show {' and '.join(unshown)} whole, so that there is nothing to judge")
+    if part == "user":
+        try:
+            check_shown(shown, blocks)
+        except InvalidInputError as error:
+            raise ValueError(error.message) from error
+
+
+def check_shown(prompt: str, answers: Mapping[str, Any]) -> None:
+    """Return when a prompt shows every answer that there is: a template may leave one out for some samples alone.
+
+    Args:
+        prompt: as it was rendered.
+        answers: block of each answer, by variable.
+
+    Raises:
+        InvalidInputError: it does not.
+    """
+    unshown = [repr(name) for name, block in answers.items() if block and str(block) not in prompt]
+    if unshown:
+        raise InvalidInputError(
+            f"the template does not show {' and '.join(unshown)} whole, so that there is nothing to judge"
+        )
 
 
 def dimension_values(dimensions: Sequence[Dimension]) -> list[dict[str, Any]]:

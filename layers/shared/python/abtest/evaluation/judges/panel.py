@@ -163,7 +163,7 @@ def _facts(name: str, parameters: Parameters, judges: Mapping[str, JudgeFacts]) 
         version=version_of(
             {
                 "format": _FORMAT,
-                "members": [[judge.version, parameters.weights.get(judge.name, 1.0)] for judge in members],
+                "members": sorted([judge.version, parameters.weights.get(judge.name, 1.0)] for judge in members),
                 "escalate_to": [judge.version for judge in strong],
                 **options,
             }

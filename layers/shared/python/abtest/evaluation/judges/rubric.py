@@ -104,7 +104,6 @@ class Parameters(AskingParameters):
 class RubricJudge(AskingJudge):
     """A judge that scores one answer."""
 
-    names: tuple[str, ...]
     weights: tuple[float, ...]
     score: Value
 
@@ -128,7 +127,7 @@ class RubricJudge(AskingJudge):
     def read(self, text: str, order: Order | None) -> Mapping[str, Part]:
         """Return the score of each dimension."""
         del order
-        return read_reply(text, self.names, "score", self.score)
+        return read_reply(text, self.dimensions, "score", self.score)
 
     def overall(self, scores: Sequence[float]) -> float:
         """Return the weighted mean of the dimensions' scores."""
@@ -199,7 +198,6 @@ def _compile(name: str, parameters: Parameters) -> RubricJudge:
         **instrument.common(name),
         output_schema=_schema(dimensions),
         pinned=pinned,
-        names=tuple(one.name for one in dimensions),
         weights=tuple(one.weight for one in dimensions),
         score=score_on(*dimensions[0].scale),
     )

@@ -58,7 +58,8 @@ def kept_label(raw: RawLabel, question: LabelQuestion) -> str | None:
     """
     if isinstance(raw, bool):
         return str(int(raw)) if question.kind == "binary" else None
-    text = raw.strip().lower() if isinstance(raw, str) else f"{raw:.12g}"
+    # As text, for a whole number of any size may be sent, and the largest fit no float.
+    text = (raw if isinstance(raw, str) else str(raw)).strip().lower()
     if question.kind == "binary":
         return _BINARY.get(_whole(text))
     if question.kind == "preference":

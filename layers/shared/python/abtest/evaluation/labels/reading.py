@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from abtest.evaluation.labels.formats import ITEM, LABEL, NOTE, SHEET, as_writte
 LABELLER = "labeller"
 _LONGEST_CELL = 16 * 1024 * 1024
 _NEEDED = (SHEET, ITEM, LABEL)
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ def _shape(row: Mapping[str, Any], line: int) -> InputIssue | None:
 def _csv_rows(text: str, issues: list[InputIssue]) -> Iterator[Row]:
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
-        # Spreadsheets of some countries save semicolons.
-        head = text.split("\n", maxsplit=1)[0]
+        # Spreadsheets of some countries save semicolons. What stands in quotes is a name and separates nothing.
+        head = _QUOTED.sub("", text).split("\n", maxsplit=1)[0]
         delimiter = max(",;\t", key=head.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         names = [as_written(name.strip()).lower() for name in next(reader, [])]
@@ -126,6 +128,10 @@ def _csv_rows(text: str, issues: list[InputIssue]) -> Iterator[Row]:
         if missing:
             found = ", ".join(name for name in names if name)[:80] or "nothing"
             issues.append(InputIssue("(header)", f"no column {' and no column '.join(missing)}", found, line=1))
+            return
+        twice = [name for name in (*_NEEDED, NOTE, LABELLER) if names.count(name) > 1]
+        if twice:
+            issues.append(InputIssue("(header)", "two columns have this name; keep one", twice[0], line=1))
             return
         for cells in reader:
             if any(cell.strip() for cell in cells):

@@ -90,6 +90,11 @@ class _Judging:
     def write(self, result: BatchResult) -> JudgeResult:
         """Write calls and verdicts, the verdicts last: where they are, the batch is done."""
         item, batch, rows = self.message.batch, self._batch, result.responses
+        # A message that came twice may have been handed on meanwhile: what another model said stays, for a look may
+        # have read it.
+        written = self.written() if len(batch.judge.models) > 1 else None
+        if written is not None:
+            return written
         verdicts = batch.verdicts(rows)
         self._write_calls(rows)
         self.bodies.write_verdicts(item.wave, item.judge, item.batch, verdicts)
@@ -97,7 +102,9 @@ class _Judging:
 
     def _write_calls(self, rows: Sequence[ModelResponse]) -> None:
         item, batch = self.message.batch, self._batch
-        self.bodies.write_judge_calls(item.wave, item.judge, item.batch, batch.calls(rows), fallback=batch.fallback)
+        if rows:
+            # Without a key nothing was asked, and what an earlier delivery has kept must not get lost.
+            self.bodies.write_judge_calls(item.wave, item.judge, item.batch, batch.calls(rows), fallback=batch.fallback)
         if batch.pinned:
             self.bodies.write_pinned_verdicts(item.judge, batch.pinned_verdicts(rows))
 

@@ -1,6 +1,6 @@
 """FinishRun: the final analysis, the files a person downloads, the end of the run.
 
-Depends on: analytics, reporting, management. Used by: `functions/finish_run`.
+Depends on: analytics, evaluation, reporting, management. Used by: `functions/finish_run`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from importlib.metadata import version
 from abtest.analytics.model import AnalysisResult
 from abtest.analytics.plan import AnalysisPlan
 from abtest.contracts import object_keys
+from abtest.contracts.records import ModelResponse, Verdict
 from abtest.contracts.steps import FinalState, WaveState
 from abtest.core.clock import Clock, iso
 from abtest.core.errors import RunCancelledError, StoreError
 from abtest.core.money import dollars
+from abtest.evaluation.response_facts import why_missing
 from abtest.management.endings import ended
 from abtest.management.model import Run, RunFrozen, RunVerdict, TestStatus
 from abtest.management.ports import BudgetStore, ObjectStore, RunStore
@@ -29,6 +31,8 @@ from abtest.runtime.steps.run_history import remember_use
 from abtest.runtime.steps.run_rows import analysis_plan
 
 _NUMERIC_PACKAGES = ("numpy", "scipy")
+_NO_MONEY = str(why_missing(ModelResponse(sample_id="any", variant="any", outcome="failed", failure_reason="budget")))
+"""Ends the reason of a vote that there was no money for."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def _analysis(
     frozen = frozen.model_copy(update={"versions": {**frozen.versions, **{p: version(p) for p in _NUMERIC_PACKAGES}}})
     plan = analysis_plan(run, frozen, iso(clock.now()))
     analysis, rows = analysis_so_far(bodies, frozen, plan, waves=waves)
-    warnings = (*_early_end(run, analysis), *_budget_warning(plan, rows), *analysis.warnings)
+    warnings = (*run.warnings, *_early_end(run, analysis), *_budget_warnings(run, plan, rows), *analysis.warnings)
     return analysis.model_copy(update={"warnings": warnings}), rows
 
 
@@ -97,14 +101,31 @@ def _early_end(run: Run, analysis: AnalysisResult) -> list[str]:
     return [f"The run ended early, {where}: {why}."]
 
 
-def _budget_warning(plan: AnalysisPlan, rows: list[PairedRow]) -> list[str]:
-    stopped = sum(r.failure_reason == "budget" for row in rows for r in row.responses.values())
-    if not stopped:
-        return []
-    return [
-        f"The run reached its cap of {dollars(plan.cap_usd)}: {stopped} calls were not made, and their samples are "
-        "missing from every number. Raise the cap and run again; answers that were paid for are reused."
-    ]
+def _budget_warnings(run: Run, plan: AnalysisPlan, rows: list[PairedRow]) -> list[str]:
+    unanswered = sum(r.failure_reason == "budget" for row in rows for r in row.responses.values())
+    unjudged = sum(
+        _lacks_money(verdict) for row in rows for by_judge in row.verdicts.values() for verdict in by_judge.values()
+    )
+    warnings, missing = [], []
+    if unanswered and run.rejudges is not None:
+        warnings.append(
+            f"Run {run.rejudges}, whose answers are judged here, reached its cap: {unanswered:,} calls were not made, "
+            "and their samples are missing from every number."
+        )
+    elif unanswered:
+        missing.append(f"{unanswered:,} calls were not made")
+    if unjudged:
+        missing.append(f"judges were not asked for {unjudged:,} verdicts")
+    if missing:
+        warnings.append(
+            f"The run reached its cap of {dollars(plan.cap_usd)}: {' and '.join(missing)}, and their samples are "
+            "missing from every number. Raise the cap and run again; answers that were paid for are reused."
+        )
+    return warnings
+
+
+def _lacks_money(verdict: Verdict) -> bool:
+    return verdict.status != "scored" and any((vote.reason or "").endswith(_NO_MONEY) for vote in verdict.votes)
 
 
 def _write(bodies: RunBodies, analysis: AnalysisResult, rows: list[PairedRow]) -> None:

@@ -69,7 +69,8 @@ class JudgeRounds:
             requests = self._requests(one.questions(result.responses), one.asker)
             if not requests:
                 continue
-            latest = await answer_batch(self._batch_of(requests, one.asker), one.ports, one.settings)
+            answered = sum(row.outcome != "failed" for row in result.responses)
+            latest = await answer_batch(self._batch_of(requests, one.asker, answered), one.ports, one.settings)
             result = _joined(result, latest)
             if latest.fatal is not None or latest.stopped in ("cancelled", "deadline", "deferred"):
                 break
@@ -85,7 +86,7 @@ class JudgeRounds:
             Round(batch.pinned_repairs, batch.asker_of_pinned, anew, silent),
         )
 
-    def _batch_of(self, requests: Sequence[ModelRequest], asker: str) -> Batch:
+    def _batch_of(self, requests: Sequence[ModelRequest], asker: str, answered: int) -> Batch:
         return Batch(
             provider=self.provider,
             requests=requests,
@@ -93,6 +94,7 @@ class JudgeRounds:
             api_key=self.api_key,
             failed=[row for row in self.message.failed if row.variant == asker],
             attempts=self.message.attempts,
+            answered=answered,
         )
 
     def _requests(self, questions: Sequence[Question], asker: str) -> list[ModelRequest]:

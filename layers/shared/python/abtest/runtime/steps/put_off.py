@@ -5,10 +5,11 @@ Depends on: management, providers. Used by: the queues' worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from abtest.contracts.records import Attempt, ModelResponse
 from abtest.contracts.steps import QueuedMessage
@@ -22,12 +23,16 @@ from abtest.providers.registration import ModelProvider
 LONGEST_DELAY_S = 20
 """A batch looks at its run's stop sign at least so often, however long it waits in all."""
 MOST_FAILED_ROWS = 100
-"""A message may hold 256 KiB; failures beyond so many are found again by asking."""
+"""Failures beyond so many are found again by asking."""
 MOST_ATTEMPTS = 1_000
-"""Of a message, over all its samples: 120 bytes each."""
+"""Of a message, over all its samples."""
+MOST_FAILED_BYTES, MOST_ATTEMPTS_BYTES = 80_000, 140_000
+"""A message may hold 256 KiB with its task token, and names of samples and of a judge's questions may be long."""
 ENOUGH_ANSWERED = 0.5
 """With this share of its rows answered, a batch that waited long enough ends with the others failed; with less, the
 provider is at fault and not some samples, and the run fails: started again, it asks for what is missing only."""
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,9 @@ def put_off(message: QueuedMessage, asked: AskedBatch, ports: PutOffPorts) -> Ba
 
 def _failed_for_good(result: BatchResult) -> tuple[ModelResponse, ...]:
     """Return the rows that another attempt would not change, and that may have been paid for all the same."""
-    failed = (row for row in result.responses if row.outcome == "failed")
-    return tuple(row for row in failed if row.failure_reason not in UNAVAILABLE_REASONS)[:MOST_FAILED_ROWS]
+    failed = [row for row in result.responses if row.outcome == "failed"]
+    for_good = [row for row in failed if row.failure_reason not in UNAVAILABLE_REASONS][:MOST_FAILED_ROWS]
+    return tuple(_fitting(for_good, lambda row: len(row.model_dump_json().encode()), MOST_FAILED_BYTES))
 
 
 def _attempts(result: BatchResult, failed: Sequence[ModelResponse]) -> dict[str, tuple[Attempt, ...]]:
@@ -112,7 +118,22 @@ def _attempts(result: BatchResult, failed: Sequence[ModelResponse]) -> dict[str,
     tried = [row for row in result.if_given_up if row.outcome == "failed" and row.attempts]
     open_rows = [row for row in tried if row.sample_id not in told]
     most = MOST_ATTEMPTS // max(1, len(open_rows))
-    return {row.sample_id: row.attempts[-most:] for row in open_rows} if most else {}
+    kept = [(row.sample_id, row.attempts[-most:]) for row in open_rows] if most else []
+    return dict(_fitting(kept, _size_bytes, MOST_ATTEMPTS_BYTES))
+
+
+def _size_bytes(tried: tuple[str, tuple[Attempt, ...]]) -> int:
+    sample_id, attempts = tried
+    return len(json.dumps(sample_id)) + sum(len(attempt.model_dump_json()) for attempt in attempts)
+
+
+def _fitting(items: Iterable[Item], size_bytes: Callable[[Item], int], most_bytes: int) -> Iterator[Item]:
+    """Yield items, from the first on, for as long as there is room."""
+    for item in items:
+        most_bytes -= size_bytes(item)
+        if most_bytes < 0:
+            return
+        yield item
 
 
 def _waiting_since_s(message: QueuedMessage, result: BatchResult, now_s: float, delay_s: float) -> float | None:
