@@ -249,5 +249,5 @@ def _coverage(result: AnalysisResult) -> str:
     if result.spent_on_judges_usd:
         spent += f", {dollars(result.spent_on_judges_usd)} of it on judges"
     reused = sum(variant.from_ledger for variant in result.variants)
-    ledger = f"; {reused:,} answers came from the ledger and cost nothing" if reused else ""
+    ledger = f"; {reused:,} answers had been paid for before and cost nothing" if reused else ""
     return f"{coverage.asked:,} samples asked, {pairs}; spent {spent}{ledger}."

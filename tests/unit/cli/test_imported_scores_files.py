@@ -74,7 +74,11 @@ def test_wrong_rows_and_a_missing_file_are_told__with_everything_else(scored: Pa
     ("rows", "path", "message"),
     [
         ([{**row, "id": f"x{row['id']}"} for row in SCORES], "judges.study.scores", "no row belongs to a sample"),
-        ([{**row, "variant": "c"} for row in SCORES[::2]], "judges.study.scores", "no row names a variant"),
+        (
+            [{**row, "variant": "c"} for row in SCORES[::2]],
+            "judges.study.scores",
+            "nothing scores the control and another variant",
+        ),
         ([{**row, "score": 7} for row in SCORES], "judges.study.scale", "scores outside the judge's scale"),
         (
             [{"id": "s0", "first": "a", "second": "b", "winner": "b"}],

@@ -190,7 +190,11 @@ def test_imported_scores_that_fit_are_used_as_they_are() -> None:
     ("summary", "path", "words"),
     [
         ({"preferences": True}, "judges.human.scores", "holds preferences"),
-        ({"rows_by_variant": {"a": 1, "b": 1}}, "judges.human.scores", "no row names a variant of this test"),
+        (
+            {"rows_by_variant": {"a": 1, "b": 1}},
+            "judges.human.scores",
+            "nothing scores the control and another variant",
+        ),
         ({"highest": 10.0}, "judges.human.scale", "outside the judge's scale"),
         ({"lowest": 0.5}, "judges.human.scale", "outside the judge's scale"),
         ({"dimensions": {"depth": 5}}, "judges.human.dimensions", "no row scores this dimension"),
@@ -223,7 +227,7 @@ def test_imported_preferences_need_the_control_and_a_treatment() -> None:
 
     (issue,) = imported_issues(judge, among_others, ["old", "new", "newer"], "old")
 
-    assert "no row compares the control" in issue.message
+    assert "nothing compares the control" in issue.message
 
 
 def test_imported_rows_that_are_not_used_are_counted__and_so_is_what_is_missing() -> None:

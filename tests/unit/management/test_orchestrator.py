@@ -133,7 +133,7 @@ def test_second_run_of_a_running_test_is_refused(world: World) -> None:
     test = world.create()
     world.start(test)
 
-    with pytest.raises(IllegalTransitionError, match="cannot start"):
+    with pytest.raises(IllegalTransitionError, match="has a run that goes on"):
         world.start(test)
 
 

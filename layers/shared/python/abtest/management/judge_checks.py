@@ -163,8 +163,11 @@ def imported_issues(
         yield InputIssue(f"{path}.scores", f"the dataset holds {found}", allowed=f"preferences: {wanted}")
         return
     named = [name for name in variants if name in scores.rows_by_variant]
-    if not named or (fact.pairwise and (control not in named or len(named) < 2)):
-        what = "no row compares the control with another variant" if fact.pairwise else "no row names a variant"
+    if control not in named or len(named) < 2:
+        verb = (
+            "compares the control with another variant" if fact.pairwise else "scores the control and another variant"
+        )
+        what = f"nothing {verb}"
         found = ", ".join(sorted(scores.rows_by_variant)) or "no variants"
         yield InputIssue(f"{path}.scores", f"{what} of this test", found[:80], ", ".join(variants))
     overall = fact.metrics[0]
@@ -172,7 +175,10 @@ def imported_issues(
     lowest, highest = scores.lowest, scores.highest
     if lowest is not None and highest is not None and (lowest < low or highest > high):
         message = "the dataset has scores outside the judge's scale"
-        yield InputIssue(f"{path}.scale", message, f"{low:g} to {high:g}", f"[{lowest:g}, {highest:g}], or wider")
+        held = (
+            f"[{lowest:g}, {highest:g}], or wider" if lowest < highest else f"two points that {lowest:g} lies between"
+        )
+        yield InputIssue(f"{path}.scale", message, f"{low:g} to {high:g}", held)
     elif overall.binary and not scores.binary:
         yield InputIssue(f"{path}.binary", "the dataset has scores between 0 and 1", "true", "false")
     elif overall.binary and scores.repeats > 1:
