@@ -125,3 +125,26 @@ def facts_of(
         calls_per_answer=calls_per_answer,
         fixed_text=instrument.prompts.fixed_text(),
     )
+
+
+def reply_schema(names: Sequence[str], what: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a reply that has a reason and a value for each name.
+
+    Args:
+        names: of dimensions.
+        what: the value is called.
+        value: its own schema.
+    """
+    # A model writes the properties in their order: first the reason, then the value that follows from it.
+    part = {
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, what: dict(value)},
+        "required": ["reason", what],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(names, part),
+        "required": list(names),
+        "additionalProperties": False,
+    }

@@ -19,13 +19,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from abtest.contracts.judging import JudgeFacts, MetricFacts
 from abtest.contracts.records import ModelResponse, Order, Sample, Vote
-from abtest.evaluation.asking.instrument import Instrument, facts_of
+from abtest.evaluation.asking.instrument import Instrument, facts_of, reply_schema
 from abtest.evaluation.asking.judge import AskingJudge, Case, PinnedCase
 from abtest.evaluation.asking.options import (
     OVERALL,
@@ -177,22 +177,6 @@ def _choices(parameters: Parameters) -> dict[str, float]:
     return {"1": 0.0, "2": 1.0, **({_TIE: 0.5} if parameters.ties else {})}
 
 
-def _schema(keys: Sequence[str], choices: Iterable[str]) -> dict[str, Any]:
-    # A model writes the properties in their order: first the reason, then the preference that follows from it.
-    part = {
-        "type": "object",
-        "properties": {"reason": {"type": "string"}, "preference": {"type": "string", "enum": list(choices)}},
-        "required": ["reason", "preference"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": dict.fromkeys(keys, part),
-        "required": list(keys),
-        "additionalProperties": False,
-    }
-
-
 def _instrument(parameters: Parameters) -> Instrument:
     dimensions = _dimensions(parameters)
     words = [f'"{word}"' for word in _choices(parameters)]
@@ -229,7 +213,7 @@ def _compile(name: str, parameters: Parameters) -> PairwiseJudge:
     )
     return PairwiseJudge(
         **instrument.common(name),
-        output_schema=_schema(keys, choices),
+        output_schema=reply_schema(keys, "preference", {"type": "string", "enum": list(choices)}),
         pinned=pinned,
         names=keys,
         both_orders=parameters.orders == "both",

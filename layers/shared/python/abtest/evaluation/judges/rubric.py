@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from abtest.contracts.judging import JudgeFacts, MetricFacts
 from abtest.contracts.records import ModelResponse, Order, Sample
-from abtest.evaluation.asking.instrument import Instrument, facts_of
+from abtest.evaluation.asking.instrument import Instrument, facts_of, reply_schema
 from abtest.evaluation.asking.judge import AskingJudge, Case, PinnedCase
 from abtest.evaluation.asking.options import (
     AnchoredDimensionOptions,
@@ -140,23 +140,8 @@ def _dimensions(parameters: Parameters) -> tuple[Dimension, ...]:
 
 def _schema(dimensions: Sequence[Dimension]) -> dict[str, Any]:
     low, high = dimensions[0].scale
-    # A model writes the properties in their order: first the reason, then the score that follows from it.
-    part = {
-        "type": "object",
-        "properties": {
-            "reason": {"type": "string"},
-            "score": {"type": "integer", "enum": list(range(low, high + 1))},
-        },
-        "required": ["reason", "score"],
-        "additionalProperties": False,
-    }
-    names = [one.name for one in dimensions]
-    return {
-        "type": "object",
-        "properties": dict.fromkeys(names, part),
-        "required": names,
-        "additionalProperties": False,
-    }
+    points = {"type": "integer", "enum": list(range(low, high + 1))}
+    return reply_schema([one.name for one in dimensions], "score", points)
 
 
 def _instrument(parameters: Parameters) -> Instrument:
