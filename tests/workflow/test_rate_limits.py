@@ -19,6 +19,8 @@ SAMPLES = 500
 REQUESTS_PER_MINUTE = 1_500
 START_S = 15.0
 """After the first call, until every worker has started: a start takes a second of one of two cores."""
+SHARED_S = 30.0
+"""At the end of that, both runs surely have had all their workers for some time, however slow the machine is."""
 
 
 @pytest.fixture
@@ -52,8 +54,10 @@ def test_two_runs_share_a_limit__twenty_workers(platform: Platform, provider: Fa
     length_s = steady[-1][0] - steady[0][0]
     assert length_s > 30
     assert len(steady) - 1 > 0.95 * length_s * REQUESTS_PER_MINUTE / 60
-    shares = Counter(tag for _, tag in steady)
-    assert abs(shares["first"] - shares["second"]) < 0.2 * len(steady) / 2, shares
+    together = [tag for at_s, tag in steady if at_s >= steady[-1][0] - SHARED_S]
+    shares = Counter(together)
+    # While batches of one run wait outside a worker the other one has its slots, so halves are never exact.
+    assert min(shares["first"], shares["second"]) > 0.4 * len(together), shares
 
 
 def plan_of(platform: Platform, tag: str) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def next_status(status: TestStatus, event: Event) -> TestStatus:
         allowed = sorted(e for s, e in TRANSITIONS if s == status)
         if (status, event) == (TestStatus.RUNNING, "start"):
             raise IllegalTransitionError(
-                "The test has a run that goes on, and one at a time is all it can have. Wait for its end "
-                "(`abtest watch RUN`), or cancel it (`abtest cancel RUN`).",
+                "The test is RUNNING: it has a run that goes on, and one at a time is all it can have. Wait for its "
+                "end (`abtest watch RUN`), or cancel it (`abtest cancel RUN`).",
                 details={"status": status, "event": event, "allowed": allowed},
             ) from None
         raise IllegalTransitionError(
