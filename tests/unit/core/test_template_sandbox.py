@@ -59,7 +59,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
-def test_what_takes_all_time_or_memory_is_refused__within_a_second_and_100_mb(source: str) -> None:
+def test_what_takes_all_time_or_memory_is_refused__within_seconds_and_100_mb(source: str) -> None:
     values: dict[str, Any] = {"long": LONG, "many": list(range(1000))}
     tracemalloc.start()
     started = time.process_time()

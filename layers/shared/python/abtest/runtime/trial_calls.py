@@ -14,17 +14,17 @@ from abtest.contracts.definition import Parameters
 from abtest.contracts.judging import AskedModel
 from abtest.contracts.records import ModelResponse, Usage
 from abtest.core.errors import InputIssue, InvalidInputError, NotFoundError
-from abtest.evaluation.model import ModelJudge, Question
+from abtest.evaluation.model import Question
 from abtest.evaluation.trial import Trial, place_of
 from abtest.evaluation.trial_result import Asked
 from abtest.providers import registry
-from abtest.providers.capabilities import unsupported
 from abtest.providers.gate import expected_cost
 from abtest.providers.model import BatchSettings, ChatMessage, ControlState, LedgerEntry, ModelRequest, RetryPolicy
 from abtest.providers.ports import BatchPorts, HttpCodec, Transport
 from abtest.providers.pricing import price_of
 from abtest.providers.registration import ModelProvider
 from abtest.providers.service import Batch, answer_batch
+from abtest.runtime.judge_parameters import sendable
 from abtest.runtime.provider_check import LiveCheckPorts
 
 MOST_IN_FLIGHT = 12
@@ -101,10 +101,11 @@ def calls_of(
         provider = _provider(workspace, model.provider, place, ports, issues)
         if provider is None:
             continue
-        parameters, left_out, refused = _sendable(asked.judge, model, provider)
-        issues += [InputIssue(f"{place}.parameters.{option}", why) for option, why in refused.items()]
-        notes = (f"Not sent, because {model.model} does not take it: {', '.join(left_out)}.",) if left_out else ()
-        planned[name] = replace(asked, notes=notes), provider, model, parameters
+        sent = sendable(asked.judge, model, provider)
+        issues += [InputIssue(f"{place}.parameters.{option}", why) for option, why in sent.refused.items()]
+        left_out = ", ".join(sent.left_out)
+        notes = (f"Not sent, because {model.model} does not take it: {left_out}.",) if left_out else ()
+        planned[name] = replace(asked, notes=notes), provider, model, sent.parameters
     if issues:
         raise InvalidInputError("The judge cannot be tried so.", issues)
     return {name: _planned(*parts, level=trial.fallback, ports=ports) for name, parts in planned.items()}
@@ -137,19 +138,6 @@ def _provider(
         issues.append(InputIssue(f"{place}.provider", "serves recorded answers; a judge needs a model", provider_id))
         return None
     return provider
-
-
-def _sendable(
-    judge: ModelJudge, asked: AskedModel, provider: ModelProvider
-) -> tuple[Parameters, tuple[str, ...], dict[str, str]]:
-    """Return what can be sent, what is left out of it, and what a person wrote and the model refuses, with reasons."""
-    schema = {"output_schema": judge.output_schema} if judge.structured else {}
-    wanted = Parameters.model_validate({**asked.parameters.model_dump(exclude_none=True), **schema})
-    refused = unsupported(provider, asked.model, wanted)
-    optional = {*asked.wished, "output_schema"}
-    left_out = tuple(name for name in refused if name in optional)
-    kept = wanted.model_dump(exclude_none=True, exclude=set(left_out))
-    return Parameters.model_validate(kept), left_out, {k: why for k, why in refused.items() if k not in optional}
 
 
 def _planned(

@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from abtest.contracts.definition import Parameters
 from abtest.contracts.records import ModelResponse
 from abtest.contracts.steps import JudgeMessage
 from abtest.evaluation.model import Question
 from abtest.providers import registry
-from abtest.providers.capabilities import unsupported
 from abtest.providers.model import BatchResult, BatchSettings, ChatMessage, ModelRequest
 from abtest.providers.ports import BatchPorts
 from abtest.providers.registration import ModelProvider
 from abtest.providers.service import Batch, answer_batch
+from abtest.runtime.judge_parameters import sendable
 from abtest.runtime.steps.judged_batch import JudgedBatch
 
-_SCHEMA = "output_schema"
 _Rows = tuple[ModelResponse, ...]
 
 
@@ -100,7 +98,7 @@ class JudgeRounds:
     def _requests(self, questions: Sequence[Question], asker: str) -> list[ModelRequest]:
         if not questions:
             return []
-        parameters = parameters_of(self.batch, self.provider)
+        parameters = sendable(self.batch.judge, self.batch.asked, self.provider).parameters
         return [
             ModelRequest(
                 provider=self.provider.id,
@@ -114,23 +112,6 @@ class JudgeRounds:
             )
             for question in questions
         ]
-
-
-def parameters_of(batch: JudgedBatch, provider: ModelProvider) -> Parameters:
-    """Return what is sent to a judge's model: its parameters and its schema, without wishes that the model refuses.
-
-    Args:
-        batch: names the judge and the model that is asked.
-        provider: says what the model takes.
-    """
-    asked, wished = batch.asked, set(batch.asked.wished)
-    parameters = asked.parameters
-    if batch.judge.structured:
-        parameters = parameters.model_copy(update={_SCHEMA: batch.judge.output_schema})
-        wished.add(_SCHEMA)
-    refused = wished & unsupported(provider, asked.model, parameters).keys()
-    defaults = {name: Parameters.model_fields[name].default for name in refused}
-    return parameters.model_copy(update=defaults)
 
 
 def _joined(before: BatchResult, latest: BatchResult) -> BatchResult:
