@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from entities import definition_body
-from step_world import WORKSPACE, ScriptedProvider, StepWorld, ok, rows
+from step_world import WORKSPACE, Reply, ScriptedProvider, StepWorld, ok, rows
 
 from abtest.adapters.memory.shared_state import MemorySharedState
 from abtest.contracts import object_keys
 from abtest.contracts.steps import GenerateMessage, WaveState
+from abtest.providers.model import HttpRequest
 from abtest.runtime.steps.finish_run import FinishRunPorts, finish_run
 from abtest.runtime.steps.take_look import take_look
 
@@ -94,15 +97,25 @@ def test_repeated_look__says_and_leaves_the_same() -> None:
     assert world.objects.get(key) == kept
 
 
-def better_but_slower(prompt: str) -> Any:
+def better_but_not_slower(prompt: str) -> Any:
     return reply(prompt, right=not prompt.startswith("Capital of"))
+
+
+class UnevenProvider(ScriptedProvider):
+    """Slow with one variant on every second sample and with the other on the rest: neither is slower on the whole."""
+
+    async def send(self, request: HttpRequest, timeout_s: float) -> Reply:
+        prompt = json.loads(request.body)["messages"][-1]["content"]
+        odd = int(re.findall(r"\d+", prompt)[-1]) % 2 == 1
+        await asyncio.sleep(0.01 if odd == prompt.startswith("Capital of") else 0.0)
+        return await super().send(request, timeout_s)
 
 
 @pytest.mark.parametrize(("margin", "stops"), [(0.0001, False), (1000.0, True)])
 def test_better_treatment__stops_the_run_only_once_its_guardrails_are_clear(margin: float, stops: bool) -> None:
     guardrails = {"slow": {"metric": "latency_ms", "margin": margin}}
     world = world_of(guardrails=guardrails)
-    world.provider = ScriptedProvider(better_but_slower)
+    world.provider = UnevenProvider(better_but_not_slower)
     state = do_wave(world, world.plan())
 
     look = json.loads(world.objects.get(object_keys.look(WORKSPACE, world.run.run_id, 0)))
